@@ -1,0 +1,60 @@
+package mux
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/coder/websocket"
+)
+
+// WebSocket makes a Stream of a WebSocket. Messages of both types are read as
+// bytes; what is written goes out in binary messages. ctx ends the stream at
+// once when it is done.
+func WebSocket(ctx context.Context, conn *websocket.Conn) Stream {
+	conn.SetReadLimit(-1) // the bound is on service messages, which may span WebSocket messages
+	return &webSocket{ctx: ctx, conn: conn}
+}
+
+type webSocket struct {
+	ctx     context.Context // ends the stream; lives as long as the connection
+	conn    *websocket.Conn
+	message io.Reader // the message that is being read; owned by the reader
+}
+
+func (s *webSocket) Read(p []byte) (int, error) {
+	for {
+		if s.message == nil {
+			_, message, err := s.conn.Reader(s.ctx)
+			if err != nil {
+				return 0, readError(err)
+			}
+			s.message = message
+		}
+		n, err := s.message.Read(p)
+		if errors.Is(err, io.EOF) {
+			s.message, err = nil, nil
+		}
+		if n > 0 || err != nil {
+			return n, err
+		}
+	}
+}
+
+// readError tells a close in good order from a loss.
+func readError(err error) error {
+	if websocket.CloseStatus(err) == websocket.StatusNormalClosure {
+		return io.EOF
+	}
+	return err
+}
+
+func (s *webSocket) Write(p []byte) (int, error) {
+	if err := s.conn.Write(s.ctx, websocket.MessageBinary, p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+func (s *webSocket) Close() error { return s.conn.Close(websocket.StatusNormalClosure, "") }
+func (s *webSocket) Abort() error { return s.conn.CloseNow() }
