@@ -1,0 +1,79 @@
+// Package balancer decides which server connection a new client connection
+// gets. A Pool holds the server connections of one hub and how many clients
+// each serves; it is guarded by the hub that owns it.
+package balancer
+
+import "slices"
+
+// A Pool picks the server connection with the fewest clients. The zero value
+// is empty and ready to use. It is not safe for concurrent use.
+type Pool[S comparable] struct {
+	members []*member[S]
+	first   int // where the next scan begins, so that equals take turns
+}
+
+type member[S comparable] struct {
+	server  S
+	clients int
+	retired bool
+}
+
+// Add makes s eligible.
+func (p *Pool[S]) Add(s S) { p.members = append(p.members, &member[S]{server: s}) }
+
+// Remove forgets s and its clients.
+func (p *Pool[S]) Remove(s S) {
+	p.members = slices.DeleteFunc(p.members, func(m *member[S]) bool { return m.server == s })
+}
+
+// Retire keeps s from being picked; its clients stay with it.
+func (p *Pool[S]) Retire(s S) {
+	if m := p.find(s); m != nil {
+		m.retired = true
+	}
+}
+
+// Pick returns the eligible server connection with the fewest clients and
+// counts one more client for it; ok is false if none is eligible.
+func (p *Pool[S]) Pick() (s S, ok bool) {
+	var best *member[S]
+	for i := range p.members {
+		m := p.members[(p.first+i)%len(p.members)]
+		if !m.retired && (best == nil || m.clients < best.clients) {
+			best = m
+		}
+	}
+	if best == nil {
+		return s, false
+	}
+	p.first++
+	best.clients++
+	return best.server, true
+}
+
+// Release counts one client of s less; an s that is gone is ignored.
+func (p *Pool[S]) Release(s S) {
+	if m := p.find(s); m != nil {
+		m.clients--
+	}
+}
+
+// Clients returns how many clients s serves.
+func (p *Pool[S]) Clients(s S) int {
+	if m := p.find(s); m != nil {
+		return m.clients
+	}
+	return 0
+}
+
+// Len returns the number of server connections, retired ones included.
+func (p *Pool[S]) Len() int { return len(p.members) }
+
+func (p *Pool[S]) find(s S) *member[S] {
+	for _, m := range p.members {
+		if m.server == s {
+			return m
+		}
+	}
+	return nil
+}

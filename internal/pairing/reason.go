@@ -1,0 +1,60 @@
+package pairing
+
+// A Reason tells why a client connection ended. Reasons are the values below
+// and no others; operators find them as the attribute "reason" in the log and
+// as a label in the metrics.
+//
+// Category is the hosted service's name for it (metric dimension
+// ConnectionCloseCategory). Text is what the client is told at least; an empty
+// one is an end without an error. AllowReconnect is passed on to clients that
+// reconnect automatically.
+type Reason struct {
+	Code           string
+	Category       string
+	Text           string
+	AllowReconnect bool
+}
+
+func (r *Reason) String() string { return r.Code }
+
+const closedWithError = "Connection closed with an error."
+
+// The reasons for which a client connection ends.
+var (
+	// ClosedByClient: the client closed its transport in good order.
+	ClosedByClient = &Reason{"closed_by_client", "Normal", "", false}
+	// TransportLost: the client's transport broke off.
+	TransportLost = &Reason{"transport_lost", "Normal", "", true}
+	// ClosedByAppServer: the app server closed the connection without an error.
+	ClosedByAppServer = &Reason{"closed_by_app_server", "ClosedByAppServer", "", false}
+	// AppServerError: the app server closed the connection with an error.
+	AppServerError = &Reason{"app_server_error", "ClosedByAppServer", closedWithError, false}
+	// ServerConnectionLost: the server connection of the client ended.
+	ServerConnectionLost = &Reason{"server_connection_lost", "ServerConnectionClosed", "Server connection dropped.", true}
+	// NoServer: no server connection is there for the hub.
+	NoServer = &Reason{"no_server", "NoAvailableServerConnection", "No server available.", true}
+	// PingTimeout: the client of a serverless hub sent nothing for too long.
+	PingTimeout = &Reason{"ping_timeout", "PingTimeout", "Connection ping timeout.", true}
+	// HandshakeTimeout: the client sent no handshake request in time.
+	HandshakeTimeout = &Reason{"handshake_timeout", "HandshakeError", "Handshake was canceled.", true}
+	// HandshakeError: the client's handshake request cannot be read.
+	HandshakeError = &Reason{"handshake_error", "HandshakeError", "An unexpected error occurred during connection handshake.", false}
+	// AppServerSilent: the app server did not answer the client's handshake in time.
+	AppServerSilent = &Reason{"app_server_silent", "ServiceTransientError", "The application server did not answer the handshake.", true}
+	// MessageTooLarge: the client sent a hub message over the configured limit.
+	MessageTooLarge = &Reason{"message_too_large", "BadRequest", closedWithError, false}
+	// BadMessage: the client sent bytes that its hub protocol does not allow.
+	BadMessage = &Reason{"bad_message", "BadRequest", closedWithError, false}
+	// SlowClient: too many bytes wait for a client that does not read them.
+	SlowClient = &Reason{"slow_client", "SlowClient", "Too many messages are waiting for this client.", true}
+	// BadAppServerData: the app server sent bytes that the client's hub protocol does not allow.
+	BadAppServerData = &Reason{"bad_app_server_data", "ServiceTransientError", "Internal server error.", true}
+	// ServiceShutdown: the service stops.
+	ServiceShutdown = &Reason{"service_shutdown", "ServiceReload", "Service reloading, please reconnect.", true}
+)
+
+// Reasons lists every Reason.
+var Reasons = []*Reason{
+	ClosedByClient, TransportLost, ClosedByAppServer, AppServerError, ServerConnectionLost, NoServer,
+	PingTimeout, HandshakeTimeout, HandshakeError, AppServerSilent, MessageTooLarge, BadMessage, SlowClient, BadAppServerData, ServiceShutdown,
+}
