@@ -1,0 +1,203 @@
+// Package router is the heart of the service: it knows, for each hub, the
+// client connections, their groups and users, and the server connections, and
+// delivers every message to its audience. It sits between the edges that
+// clients and app servers connect to; it knows neither HTTP nor WebSockets.
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"switchboard/internal/balancer"
+	"switchboard/internal/groups"
+	"switchboard/internal/pairing"
+	"switchboard/serviceprotocol"
+)
+
+// ErrNoServer means that no app server is connected to the hub.
+var ErrNoServer = errors.New("no server connection for hub")
+
+// A Router has the hubs of a node.
+type Router struct {
+	log     *slog.Logger
+	standIn func(*Hub) pairing.Server // may be nil
+	mu      sync.Mutex
+	hubs    map[string]*Hub // guarded by mu; hubs stay, their names come from holders of a key
+}
+
+// New returns a router without hubs. If standIn is not nil, it makes what
+// serves the clients of a hub that find no server connection.
+func New(log *slog.Logger, standIn func(*Hub) pairing.Server) *Router {
+	return &Router{log: log, standIn: standIn, hubs: map[string]*Hub{}}
+}
+
+// Hub returns the hub with this name, in lower case and with the application's
+// prefix if there is one. It is made at its first use.
+func (r *Router) Hub(name string) *Hub {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := r.hubs[name]
+	if h == nil {
+		h = &Hub{name: name, log: r.log.With("hub", name), ids: map[string]int{}, closed: newCloseCounts()}
+		if r.standIn != nil {
+			h.standIn = r.standIn(h)
+		}
+		r.hubs[name] = h
+	}
+	return h
+}
+
+// Hubs returns all hubs, in no order.
+func (r *Router) Hubs() []*Hub {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	hubs := make([]*Hub, 0, len(r.hubs))
+	for _, h := range r.hubs {
+		hubs = append(hubs, h)
+	}
+	return hubs
+}
+
+// A Hub is the scope of everything: its connections, groups and users are
+// apart from those of all other hubs.
+type Hub struct {
+	name    string
+	log     *slog.Logger
+	standIn pairing.Server // serves clients when no server connection does; may be nil
+
+	mu      sync.RWMutex
+	pairs   pairing.Table               // guarded by mu, as is all below
+	users   groups.Sets[pairing.Client] // by user id
+	groups  groups.Sets[pairing.Client] // by group name
+	records groups.Records
+	servers balancer.Pool[pairing.Server]
+	ids     map[string]int // app server instance to its number of server connections, of all types
+
+	closed    closeCounts  // client connections that ended; fixed map of atomics
+	connected atomic.Int64 // client connections ever opened
+	messages  atomic.Int64 // messages from app servers
+	delivered atomic.Int64 // messages queued for clients
+	unknown   atomic.Int64 // messages of types that we do not know
+}
+
+// Name returns the hub's name.
+func (h *Hub) Name() string { return h.name }
+
+// AddServer makes a server connection known. One that carries clients gets new
+// ones from now on.
+func (h *Hub) AddServer(s pairing.Server, carriesClients bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ids[s.ServerID()]++
+	if carriesClients {
+		h.servers.Add(s)
+	}
+}
+
+// RetireServer keeps new clients away from a server connection.
+func (h *Hub) RetireServer(s pairing.Server) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.servers.Retire(s)
+}
+
+// RemoveServer forgets a server connection that ended, and closes exactly its
+// clients. It returns how many those were.
+func (h *Hub) RemoveServer(s pairing.Server) int {
+	h.mu.Lock()
+	if h.ids[s.ServerID()]--; h.ids[s.ServerID()] == 0 {
+		delete(h.ids, s.ServerID())
+	}
+	h.servers.Remove(s)
+	var lost []*pairing.Pair
+	for p := range h.pairs.Of(s) {
+		lost = append(lost, p)
+	}
+	for _, p := range lost {
+		h.forgetLocked(p)
+	}
+	h.mu.Unlock()
+	for _, p := range lost {
+		p.Client.Close(pairing.ServerConnectionLost, "")
+	}
+	return len(lost)
+}
+
+// Connect pairs a client with a server connection and announces it there. From
+// then on it is reachable by all that is sent to the hub.
+func (h *Hub) Connect(ctx context.Context, c pairing.Client, open *serviceprotocol.OpenConnection) (*pairing.Pair, error) {
+	p, err := h.bind(c)
+	if err != nil {
+		return nil, fmt.Errorf("open client connection %q on hub %q: %w", c.ID(), h.name, err)
+	}
+	if err := p.Server.Send(ctx, open); err != nil {
+		h.forget(p)
+		return nil, fmt.Errorf("open client connection %q on hub %q: %w", c.ID(), h.name, err)
+	}
+	h.connected.Add(1)
+	return p, nil
+}
+
+func (h *Hub) bind(c pairing.Client) (*pairing.Pair, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s, ok := h.servers.Pick()
+	if !ok {
+		s = h.standIn
+	}
+	if s == nil {
+		return nil, ErrNoServer
+	}
+	p, err := h.pairs.Bind(c, s)
+	if err != nil {
+		h.servers.Release(s)
+		return nil, err
+	}
+	if user := c.UserID(); user != "" {
+		h.users.Add(user, c)
+		for _, group := range h.records.Groups(user, time.Now()) {
+			h.groups.Add(group, c)
+		}
+	}
+	return p, nil
+}
+
+// Disconnect forgets a client connection that ended and tells its app server,
+// unless that one closed it.
+func (h *Hub) Disconnect(ctx context.Context, p *pairing.Pair, errorText string) {
+	if !h.forget(p) {
+		return
+	}
+	m := &serviceprotocol.CloseConnection{ConnectionID: p.Client.ID(), Error: errorText}
+	if err := p.Server.Send(ctx, m); err != nil {
+		h.log.Debug("app server not told of a closed client", "connection_id", p.Client.ID(), "error", err)
+	}
+}
+
+func (h *Hub) forget(p *pairing.Pair) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.forgetLocked(p)
+}
+
+func (h *Hub) forgetLocked(p *pairing.Pair) bool {
+	if !h.pairs.Unbind(p) {
+		return false
+	}
+	h.servers.Release(p.Server)
+	h.users.RemoveMember(p.Client)
+	h.groups.RemoveMember(p.Client)
+	return true
+}
+
+// find returns the pair of an open client connection, or nil.
+func (h *Hub) find(connectionID string) *pairing.Pair {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.pairs.Find(connectionID)
+}
