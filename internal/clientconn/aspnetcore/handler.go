@@ -1,0 +1,159 @@
+// Package aspnetcore serves the clients of ASP.NET Core SignalR at /client:
+// negotiation and the transports. It authenticates a client, makes the
+// clientconn.Conn and moves bytes between it and the transport.
+package aspnetcore
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"switchboard/accesstoken"
+	"switchboard/internal/bearer"
+	"switchboard/internal/clientconn"
+	"switchboard/internal/router"
+)
+
+// Config of a Handler.
+type Config struct {
+	Keys       func() *accesstoken.Keys // the access keys at present
+	Router     *router.Router
+	InstanceID string            // told to app servers in Asrs-Instance-Id
+	Limits     clientconn.Limits // with defaults filled in
+	// ConnectTimeout is the time from negotiate to the transport's first request.
+	ConnectTimeout time.Duration
+	// MaxConnections bounds the open client connections and those negotiated; 0 is no bound.
+	MaxConnections int
+	Log            *slog.Logger
+}
+
+// A Handler serves /client/ and /client/negotiate.
+type Handler struct {
+	refusals bearer.Refusals
+	config   Config
+	table    *table
+	open     sync.WaitGroup // connections whose transport is open
+}
+
+// New returns a handler; Shutdown ends its connections.
+func New(c Config) *Handler {
+	return &Handler{config: c, table: newTable(c.ConnectTimeout, c.MaxConnections)}
+}
+
+// ServeHTTP routes by path and method.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	allowOrigin(w, r)
+	negotiating := strings.HasSuffix(strings.TrimSuffix(r.URL.Path, "/"), "/negotiate")
+	switch {
+	case r.Method == http.MethodOptions:
+		answerPreflight(w, r)
+	case negotiating && r.Method == http.MethodPost:
+		h.negotiate(w, r)
+	case !negotiating && r.Method == http.MethodGet:
+		h.connect(w, r)
+	default:
+		w.Header().Set("Content-Type", "text/plain")
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	}
+}
+
+// Refused returns how many requests were refused for their token, by reason.
+func (h *Handler) Refused() map[string]int64 { return h.refusals.Counts() }
+
+// Connections returns the number of client connections, negotiated ones included.
+func (h *Handler) Connections() int { return h.table.len() }
+
+// Shutdown closes all connections with a reason that lets clients reconnect,
+// and waits until they have ended or ctx is done. New ones are refused.
+func (h *Handler) Shutdown(ctx context.Context) error {
+	h.table.shut()
+	done := make(chan struct{})
+	go func() {
+		h.open.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		h.table.abort()
+		<-done
+		return context.Cause(ctx)
+	}
+}
+
+// admit finds out which hub the request is for and whether its token allows
+// it. Otherwise it writes the answer and returns nil.
+func (h *Handler) admit(w http.ResponseWriter, r *http.Request) (*accesstoken.Token, *router.Hub) {
+	hubs := r.URL.Query()["hub"]
+	if len(hubs) != 1 {
+		refuse(w, http.StatusBadRequest, "The query must have one value of 'hub'.")
+		return nil, nil
+	}
+	hub := strings.ToLower(hubs[0])
+	if !accesstoken.ValidHubName(hub) {
+		refuse(w, http.StatusBadRequest, "The hub name is not valid: a letter, then up to 127 letters, digits or _`,.[].")
+		return nil, nil
+	}
+	token, err := h.config.Keys().Check(bearer.FromHeaderOrQuery(r), time.Now(), accesstoken.Audience{Path: "/client", Hub: hub})
+	if err != nil {
+		h.config.Log.Info("client refused", "hub", hub, "remote", r.RemoteAddr, "error", err)
+		h.refusals.Refuse(w, err)
+		return nil, nil
+	}
+	return token, h.config.Router.Hub(hub)
+}
+
+// refuse answers with a status and a sentence.
+func refuse(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text))
+}
+
+// allowOrigin lets pages of any origin read the answer, with credentials: the
+// token is what protects the service.
+func allowOrigin(w http.ResponseWriter, r *http.Request) {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return
+	}
+	header := w.Header()
+	header.Set("Access-Control-Allow-Origin", origin)
+	header.Set("Access-Control-Allow-Credentials", "true")
+	header.Add("Vary", "Origin")
+}
+
+// answerPreflight allows what the browser asks for; there is no token on it.
+func answerPreflight(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS")
+	if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
+		header.Set("Access-Control-Allow-Headers", asked)
+	}
+	header.Set("Access-Control-Max-Age", "600")
+	header.Add("Vary", "Access-Control-Request-Headers")
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// withoutSecrets returns the query as the client sent it, with its question
+// mark, but without our token and the connection token.
+func withoutSecrets(u *url.URL, connectionToken string) string {
+	var kept []string
+	for pair := range strings.SplitSeq(u.RawQuery, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		secret := strings.EqualFold(name, "access_token") ||
+			strings.EqualFold(name, "id") && connectionToken != "" && value == url.QueryEscape(connectionToken)
+		if pair != "" && !secret {
+			kept = append(kept, pair)
+		}
+	}
+	if len(kept) == 0 {
+		return ""
+	}
+	return "?" + strings.Join(kept, "&")
+}

@@ -1,0 +1,60 @@
+package aspnetcore
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"switchboard/negotiate"
+)
+
+// offered are the transports that the service has.
+const offered = negotiate.WebSockets
+
+// negotiate answers with a new connection id, and the token that opens it.
+func (h *Handler) negotiate(w http.ResponseWriter, r *http.Request) {
+	_, hub := h.admit(w, r)
+	if hub == nil {
+		return
+	}
+	version, err := negotiate.ParseVersion(r.URL.Query())
+	if refusal, ok := errors.AsType[*negotiate.VersionError](err); ok {
+		writeJSON(w, negotiate.Refusal{Error: refusal.Reason}) // with status 200, as clients expect
+		return
+	}
+	e, err := h.table.negotiate(hub.Name(), version, time.Now())
+	if err != nil {
+		h.refuseConnection(w, err)
+		return
+	}
+	writeJSON(w, negotiate.Answer{Version: version, ConnectionID: e.id, ConnectionToken: e.token, Transports: offered})
+}
+
+// writeJSON calls MarshalJSON itself, since json.Marshal would escape what it returns.
+func writeJSON(w http.ResponseWriter, answer json.Marshaler) {
+	body, err := answer.MarshalJSON()
+	if err != nil {
+		http.Error(w, "The answer could not be written.", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = w.Write(body)
+}
+
+// refuseConnection answers a request for a connection that cannot be had.
+func (h *Handler) refuseConnection(w http.ResponseWriter, err error) {
+	switch {
+	case errors.Is(err, errUnknown):
+		refuse(w, http.StatusNotFound, "No Connection with that ID")
+	case errors.Is(err, errBusy):
+		w.WriteHeader(http.StatusConflict)
+	case errors.Is(err, errFull):
+		refuse(w, http.StatusTooManyRequests, "Connection count reaches limit ("+strconv.Itoa(h.config.MaxConnections)+", limits.client-connections).")
+	default:
+		w.Header().Set("Retry-After", "1")
+		refuse(w, http.StatusServiceUnavailable, "Service reloading, please reconnect.")
+	}
+}

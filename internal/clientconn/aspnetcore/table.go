@@ -1,0 +1,157 @@
+package aspnetcore
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"sync"
+	"time"
+
+	"switchboard/internal/clientconn"
+	"switchboard/internal/pairing"
+)
+
+// Why a connection is refused.
+var (
+	errUnknown  = errors.New("no connection with that id")
+	errBusy     = errors.New("the connection is open already")
+	errFull     = errors.New("the connection limit is reached")
+	errShutdown = errors.New("the service is shutting down")
+)
+
+// A table has the connections of the handler by the secret that names them in
+// requests: those that were negotiated and have not come yet, and those whose
+// transport is open.
+type table struct {
+	timeout time.Duration // from negotiate to the first request
+	max     int           // 0: no bound
+
+	mu      sync.Mutex
+	entries map[string]*entry // by connection token; guarded by mu, as is all below
+	waiting []*entry          // negotiated ones, oldest first
+	closed  bool
+}
+
+// An entry is one connection.
+type entry struct {
+	id      string // connection id, public
+	token   string // connection token, secret; the id itself for negotiate version 0
+	hub     string
+	expires time.Time        // when it is forgotten unless it comes
+	came    bool             // the transport has opened; guarded by the table, as is conn
+	conn    *clientconn.Conn // while the transport is open
+}
+
+func newTable(timeout time.Duration, max int) *table {
+	return &table{timeout: timeout, max: max, entries: map[string]*entry{}}
+}
+
+// newID returns 16 random bytes, safe in URLs and without dots.
+func newID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// negotiate adds a connection that is expected within the timeout.
+func (t *table) negotiate(hub string, version int, now time.Time) (*entry, error) {
+	e := &entry{id: newID(), hub: hub, expires: now.Add(t.timeout)}
+	if e.token = e.id; version > 0 {
+		e.token = newID()
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.addLocked(e, now); err != nil {
+		return nil, err
+	}
+	t.waiting = append(t.waiting, e)
+	return e, nil
+}
+
+// expireLocked forgets what did not come in time.
+func (t *table) expireLocked(now time.Time) {
+	for len(t.waiting) > 0 && (t.waiting[0].came || !now.Before(t.waiting[0].expires)) {
+		if !t.waiting[0].came {
+			delete(t.entries, t.waiting[0].token)
+		}
+		t.waiting[0] = nil
+		t.waiting = t.waiting[1:]
+	}
+}
+
+func (t *table) addLocked(e *entry, now time.Time) error {
+	if t.closed {
+		return errShutdown
+	}
+	t.expireLocked(now)
+	if t.max > 0 && len(t.entries) >= t.max {
+		return errFull
+	}
+	t.entries[e.token] = e
+	return nil
+}
+
+// claim returns the connection for the first request of its transport. An
+// empty token is a client that skipped negotiation.
+func (t *table) claim(token, hub string, now time.Time, make func(id string) *clientconn.Conn) (*entry, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.entries[token]
+	switch {
+	case token == "":
+		e = &entry{id: newID(), token: newID(), hub: hub}
+		if err := t.addLocked(e, now); err != nil {
+			return nil, err
+		}
+	case t.closed:
+		return nil, errShutdown
+	case e == nil || e.hub != hub:
+		return nil, errUnknown
+	case e.came:
+		return nil, errBusy
+	case !now.Before(e.expires):
+		delete(t.entries, token)
+		return nil, errUnknown
+	}
+	e.came, e.conn = true, make(e.id)
+	return e, nil
+}
+
+// forget removes a connection that ended.
+func (t *table) forget(e *entry) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.entries, e.token)
+	e.conn = nil // e may still be among those that were waited for
+}
+
+func (t *table) len() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.expireLocked(time.Now())
+	return len(t.entries)
+}
+
+// shut refuses new connections and closes the open ones so that their clients
+// reconnect elsewhere.
+func (t *table) shut() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+	for _, e := range t.entries {
+		if e.conn != nil {
+			e.conn.Close(pairing.ServiceShutdown, "")
+		}
+	}
+}
+
+// abort ends the connections that have not closed by themselves.
+func (t *table) abort() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, e := range t.entries {
+		if e.conn != nil {
+			e.conn.Abort()
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package clientconn
+
+import (
+	"bytes"
+	"fmt"
+
+	"switchboard/hubprotocol"
+	"switchboard/internal/pairing"
+)
+
+// Deliver queues bytes that the app server sends to this client alone. What
+// the client's transport gets are whole hub messages, even where the app
+// server cuts them.
+func (c *Conn) Deliver(payload []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reason != nil {
+		return
+	}
+	if !c.answered {
+		payload = c.answerLocked(payload)
+	}
+	if !c.answered || c.reason != nil {
+		return
+	}
+	whole, err := c.wholeLocked(payload)
+	c.enqueueLocked(whole)
+	if err != nil {
+		c.closeLocked(pairing.BadAppServerData, err.Error())
+	}
+}
+
+// answerLocked takes the handshake response off what the app server sends
+// first, which is JSON in every hub protocol, and lets go what was held back
+// until then. It returns the bytes behind the response.
+func (c *Conn) answerLocked(payload []byte) (rest []byte) {
+	end := bytes.IndexByte(payload, hubprotocol.RecordSeparator)
+	if end < 0 {
+		if c.partial = append(c.partial, payload...); len(c.partial) > c.limits.PartialBytes {
+			c.closeLocked(pairing.BadAppServerData, "The app server's handshake response has no end.")
+		}
+		return nil
+	}
+	response := append(c.partial, payload[:end+1]...)
+	c.partial = nil
+	c.answered = true
+	c.timer.Stop()
+	c.enqueueLocked(response)
+	if answer, _, err := hubprotocol.ParseHandshakeResponse(response); err == nil && answer.Error == "" {
+		for _, message := range c.held {
+			c.enqueueLocked(message)
+		}
+	} else {
+		c.closeSent = true // the refusal was the last word
+	}
+	c.held = nil
+	return payload[end+1:]
+}
+
+// wholeLocked returns a copy of all whole hub messages of what came before and
+// payload, and keeps the rest. An error is about what follows them.
+func (c *Conn) wholeLocked(payload []byte) ([]byte, error) {
+	all := payload
+	if len(c.partial) > 0 {
+		all = append(c.partial, payload...)
+	}
+	whole, err := c.measureLocked(all, len(c.partial))
+	rest := all[whole:]
+	if len(rest) > c.limits.PartialBytes && err == nil {
+		err = fmt.Errorf("a hub message from the app server is longer than the limit of %d bytes", c.limits.PartialBytes)
+	}
+	if whole == 0 && len(c.partial) > 0 {
+		c.partial = all
+		return nil, err
+	}
+	c.partial = append([]byte(nil), rest...)
+	return bytes.Clone(all[:whole]), err
+}
+
+// measureLocked returns how long all whole hub messages in b are together. The
+// first known bytes of b hold none, and are not searched again: a large message
+// in small pieces would take long otherwise.
+func (c *Conn) measureLocked(b []byte, known int) (whole int, err error) {
+	if c.framing == hubprotocol.FramingRecordSeparator && bytes.IndexByte(b[known:], hubprotocol.RecordSeparator) < 0 {
+		return 0, nil
+	}
+	for whole < len(b) {
+		n, err := c.framing.Next(b[whole:])
+		if n == 0 || err != nil {
+			return whole, err
+		}
+		c.closeSent = c.framing.IsClose(b[whole : whole+n])
+		whole += n
+	}
+	return whole, nil
+}
+
+// Multicast queues whole hub messages that other clients may share. Until the
+// handshake response has passed, they wait: the app server may send to a
+// client before the response, which takes another path in the SDK, is out.
+func (c *Conn) Multicast(payload []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.reason != nil:
+	case c.answered:
+		c.enqueueLocked(payload)
+	default:
+		if c.heldBytes += len(payload); c.heldBytes > c.limits.QueueBytes && len(c.held) > 0 {
+			c.closeLocked(pairing.SlowClient, "")
+			return
+		}
+		c.held = append(c.held, payload)
+	}
+}
+
+func (c *Conn) enqueueLocked(message []byte) {
+	if c.reason != nil || len(message) == 0 {
+		return
+	}
+	if c.out.bytes > 0 && c.out.bytes+len(message) > c.limits.QueueBytes {
+		c.closeLocked(pairing.SlowClient, "")
+		return
+	}
+	c.out.add(message)
+}

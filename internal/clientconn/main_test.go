@@ -1,0 +1,197 @@
+package clientconn_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"switchboard/hubprotocol"
+	"switchboard/internal/clientconn"
+	"switchboard/internal/pairing"
+	"switchboard/internal/router"
+	"switchboard/serviceprotocol"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	jsonRequest = `{"protocol":"json","version":1}` + "\x1e"
+	packRequest = `{"protocol":"messagepack","version":1}` + "\x1e"
+	rawRequest  = `{"protocol":"telepathy","version":1}` + "\x1e"
+	accepted    = "{}\x1e"
+	ping        = `{"type":6}` + "\x1e"
+)
+
+// packed returns a hub message in MessagePack.
+func packed(m hubprotocol.Message) string {
+	b, err := hubprotocol.MessagePack.Append(nil, m)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// An app is the server connection of the app server. It keeps what it is sent.
+type app struct {
+	mu     sync.Mutex
+	broken bool
+	full   bool // Send waits
+	sent   []serviceprotocol.Message
+}
+
+var _ pairing.Server = (*app)(nil)
+
+func (a *app) ID() string       { return "cid" }
+func (a *app) ServerID() string { return "app" }
+
+func (a *app) Send(ctx context.Context, m serviceprotocol.Message) error {
+	a.mu.Lock()
+	broken, full := a.broken, a.full
+	a.mu.Unlock()
+	if full {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	if broken {
+		return errors.New("server connection ended")
+	}
+	clone, err := serviceprotocol.Parse(m.Append(nil))
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sent = append(a.sent, clone)
+	return err
+}
+
+func (a *app) set(broken, full bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.broken, a.full = broken, full
+}
+
+// take returns and forgets what was sent, as text: "open protocol" for an
+// OpenConnection, the payload of a ConnectionData, "closed error" for a
+// CloseConnection.
+func (a *app) take() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var all []string
+	for _, m := range a.sent {
+		switch m := m.(type) {
+		case *serviceprotocol.OpenConnection:
+			all = append(all, "open "+m.Protocol)
+		case *serviceprotocol.ConnectionData:
+			all = append(all, string(m.Payload))
+		case *serviceprotocol.CloseConnection:
+			all = append(all, "closed "+m.Error)
+		default:
+			all = append(all, m.Type().String())
+		}
+	}
+	a.sent = nil
+	return all
+}
+
+// A link is a client connection between its transport, which the test plays,
+// and its app server.
+type link struct {
+	*clientconn.Conn
+	t   testing.TB
+	hub *router.Hub
+	app *app
+}
+
+// open returns a new client connection of a hub that has an app server. It
+// ends with the test.
+func open(t testing.TB, l clientconn.Limits, change ...func(*clientconn.Origin)) *link {
+	t.Helper()
+	hub := router.New(slog.New(slog.DiscardHandler), nil).Hub("chat")
+	a := &app{}
+	hub.AddServer(a, true)
+	return openOn(t, hub, a, l, change...)
+}
+
+func openOn(t testing.TB, hub *router.Hub, a *app, l clientconn.Limits, change ...func(*clientconn.Origin)) *link {
+	origin := clientconn.Origin{ID: "c"}
+	for _, f := range change {
+		f(&origin)
+	}
+	c := clientconn.New(hub, origin, l, slog.New(slog.DiscardHandler))
+	t.Cleanup(func() { c.Finish(pairing.TransportLost) })
+	return &link{Conn: c, t: t, hub: hub, app: a}
+}
+
+// opened returns a client connection whose handshake is complete.
+func opened(t testing.TB, request string, l clientconn.Limits, change ...func(*clientconn.Origin)) *link {
+	t.Helper()
+	c := open(t, l, change...)
+	c.receive(request)
+	c.Deliver([]byte(accepted))
+	if got := c.next(); got != accepted {
+		t.Fatalf("the client got %q, want %q", got, accepted)
+	}
+	c.app.take()
+	return c
+}
+
+func detailed(o *clientconn.Origin) { o.DetailedErrors = true }
+
+// receive takes pieces from the client, each in a buffer that is used again.
+func (c *link) receive(pieces ...string) {
+	c.t.Helper()
+	for _, piece := range pieces {
+		buffer := []byte(piece)
+		if err := c.Receive(buffer); err != nil {
+			c.t.Fatalf("Receive(%q): %v", piece, err)
+		}
+		clear(buffer)
+	}
+}
+
+// deliver takes pieces from the app server, each in a buffer that is used again.
+func (c *link) deliver(pieces ...string) {
+	for _, piece := range pieces {
+		buffer := []byte(piece)
+		c.Deliver(buffer)
+		clear(buffer)
+	}
+}
+
+var noWait = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+// next returns all that waits for the client, with "EOF" behind the last message.
+func (c *link) next() string {
+	c.t.Helper()
+	all, end := c.messages()
+	if end {
+		all = append(all, "EOF")
+	}
+	return strings.Join(all, "")
+}
+
+func (c *link) messages() (all []string, end bool) {
+	c.t.Helper()
+	for {
+		batch, err := c.Next(noWait)
+		for _, message := range batch {
+			all = append(all, string(message))
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return all, true
+		case errors.Is(err, context.Canceled):
+			return all, false
+		case err != nil:
+			c.t.Fatalf("Next: %v", err)
+		}
+	}
+}
