@@ -1,0 +1,210 @@
+// Package serverconn serves app servers at /server/: a WebSocket that carries
+// the messages of many client connections. It authenticates the app server,
+// makes the handshake, answers the pings and hands everything else to the hub.
+package serverconn
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"switchboard/accesstoken"
+	"switchboard/internal/bearer"
+	"switchboard/internal/mux"
+	"switchboard/internal/router"
+	"switchboard/serviceprotocol"
+)
+
+// Config of a Handler.
+type Config struct {
+	Keys   func() *accesstoken.Keys // the access keys at present
+	Router *router.Router
+	// Clients returns the number of client connections of this endpoint, all hubs together.
+	Clients func() int
+	// Capacity is the number of client connections that the endpoint can
+	// carry; app servers use it to choose among endpoints. 0 is unknown.
+	Capacity int
+	// SendersOnly refuses server connections that carry clients, as serverless mode does.
+	SendersOnly bool
+	// HandshakeTimeout bounds the wait for the handshake request. Default 15 s.
+	HandshakeTimeout time.Duration
+	Mux              mux.Options
+	Log              *slog.Logger
+}
+
+// A Handler serves /server/.
+type Handler struct {
+	refusals bearer.Refusals
+	config   Config
+	count    atomic.Int64             // server connections at present
+	ends     map[Reason]*atomic.Int64 // those that ended; the map is fixed
+
+	ctx    context.Context // ends when connections shall close in good order
+	retire context.CancelFunc
+	uncut  context.Context // ends when connections shall end at once
+	cut    context.CancelFunc
+	mu     sync.Mutex
+	closed bool // guarded by mu, so that none is added once Shutdown waits
+	open   sync.WaitGroup
+}
+
+// New returns a handler; Shutdown ends its connections.
+func New(c Config) *Handler {
+	if c.HandshakeTimeout <= 0 {
+		c.HandshakeTimeout = 15 * time.Second
+	}
+	h := &Handler{config: c, ends: map[Reason]*atomic.Int64{}}
+	for _, reason := range Reasons {
+		h.ends[reason] = new(atomic.Int64)
+	}
+	h.uncut, h.cut = context.WithCancel(context.Background())
+	h.ctx, h.retire = context.WithCancel(h.uncut)
+	return h
+}
+
+// Refused returns how many requests were refused for their token, by reason.
+func (h *Handler) Refused() map[string]int64 { return h.refusals.Counts() }
+
+// Closed returns how many connections ended, by reason.
+func (h *Handler) Closed() map[string]int64 {
+	counts := map[string]int64{}
+	for reason, n := range h.ends {
+		counts[string(reason)] = n.Load()
+	}
+	return counts
+}
+
+// Connections returns the number of server connections.
+func (h *Handler) Connections() int { return int(h.count.Load()) }
+
+// Shutdown sends what is queued, closes all server connections in good order
+// and waits until they have ended; when ctx is done first, it cuts them and
+// returns the cause.
+func (h *Handler) Shutdown(ctx context.Context) error {
+	h.mu.Lock()
+	h.closed = true
+	h.mu.Unlock()
+	h.retire()
+	defer context.AfterFunc(ctx, h.cut)()
+	h.open.Wait()
+	if h.uncut.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// begin counts a connection in, unless the service stops.
+func (h *Handler) begin() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.closed {
+		h.open.Add(1)
+	}
+	return !h.closed
+}
+
+// ServeHTTP upgrades the request and serves the connection until it ends.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	hub := strings.ToLower(query.Get("hub"))
+	if len(query["hub"]) != 1 || !accesstoken.ValidHubName(hub) {
+		http.Error(w, "The query must have one value of 'hub' that is a valid hub name.", http.StatusBadRequest)
+		return
+	}
+	token, err := h.config.Keys().Check(bearer.FromHeader(r), time.Now(), accesstoken.Audience{Path: "/server", Hub: hub})
+	if err != nil {
+		h.config.Log.Warn("server connection refused", "hub", hub, "remote", r.RemoteAddr, "error", err)
+		h.refusals.Refuse(w, err)
+		return
+	}
+	if !h.begin() {
+		http.Error(w, "The service is shutting down.", http.StatusServiceUnavailable)
+		return
+	}
+	defer h.open.Done()
+	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // not a browser; the token decides
+	if err != nil {
+		return // Accept has answered
+	}
+	defer ws.CloseNow()
+	h.serve(ws, &Conn{id: query.Get("cid"), serverID: serverID(r, token), handler: h, hub: h.config.Router.Hub(hub)})
+}
+
+// serverID names the app server instance. SDKs before 1.11 send it in the token only.
+func serverID(r *http.Request, token *accesstoken.Token) string {
+	if id := r.Header.Get("X-ASRS-Server-Id"); id != "" {
+		return id
+	}
+	return token.UserID()
+}
+
+func (h *Handler) serve(ws *websocket.Conn, c *Conn) {
+	log := h.config.Log.With("hub", c.hub.Name(), "server_connection_id", c.id, "server_id", c.serverID)
+	c.log = log
+	options := h.config.Mux
+	options.Malformed = c.malformed
+	c.mux = mux.New(mux.WebSocket(h.uncut, ws), options)
+
+	ctx, cancel := context.WithTimeout(h.ctx, h.config.HandshakeTimeout)
+	err := c.accept(ctx)
+	cancel()
+	if err != nil {
+		log.Warn("server connection handshake failed", "error", err)
+		return
+	}
+	h.count.Add(1)
+	defer h.count.Add(-1)
+	c.ended(c.mux.Serve(h.ctx, c.handle))
+}
+
+// ended closes the clients of a connection that ended, and counts it.
+func (c *Conn) ended(err error) {
+	lost, reason := c.hub.RemoveServer(c), reasonOf(err)
+	c.handler.ends[reason].Add(1)
+	level := slog.LevelWarn
+	if reason == ClosedByAppServer || reason == ServiceShutdown {
+		level = slog.LevelInfo
+	}
+	c.log.Log(context.Background(), level, "server connection closed", "reason", string(reason), "error", err, "clients", lost)
+}
+
+// accept makes the handshake. The hub knows the connection before the app
+// server reads the answer: from then on a client may come. What the hub sends
+// until Serve runs waits in the queue, behind the answer.
+func (c *Conn) accept(ctx context.Context) error {
+	added := false
+	_, err := c.mux.Accept(ctx, c.id, func(request *serviceprotocol.HandshakeRequest) string {
+		if reason := c.handler.refusal(request); reason != "" {
+			return reason
+		}
+		added = true
+		c.hub.AddServer(c, request.ConnectionType != serviceprotocol.ConnectionWeak)
+		c.log.Info("server connection open", "type", int(request.ConnectionType))
+		return ""
+	})
+	if err != nil && added {
+		c.hub.RemoveServer(c)
+	}
+	return err
+}
+
+// refusal returns why a server connection is not wanted, or "".
+func (h *Handler) refusal(request *serviceprotocol.HandshakeRequest) string {
+	switch request.ConnectionType {
+	case serviceprotocol.ConnectionDefault, serviceprotocol.ConnectionOnDemand:
+		if h.config.SendersOnly {
+			return "This service runs in serverless mode and takes no hub servers; change the mode (mode: default) or connect with the Management SDK."
+		}
+		return ""
+	case serviceprotocol.ConnectionWeak:
+		return ""
+	default:
+		return "The connection type is not known: 0 (default), 1 (on demand) and 2 (weak) are."
+	}
+}

@@ -1,0 +1,41 @@
+package serverconn
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"switchboard/serviceprotocol"
+)
+
+// statusPing tells whether the hub has clients, and what app servers weigh
+// endpoints by.
+func (c *Conn) statusPing() *serviceprotocol.Ping {
+	active := "0"
+	if c.hub.Stats().Clients > 0 {
+		active = "1"
+	}
+	messages := []string{
+		"status", active,
+		"clientcount", strconv.Itoa(c.handler.config.Clients()),
+		"servercount", strconv.Itoa(c.handler.Connections()),
+	}
+	if capacity := c.handler.config.Capacity; capacity > 0 {
+		messages = append(messages, "capacity", strconv.Itoa(capacity))
+	}
+	return &serviceprotocol.Ping{Messages: messages}
+}
+
+// serversPing lists the app servers of the hub, always in the same order,
+// since SDKs compare the text between endpoints.
+func (c *Conn) serversPing() *serviceprotocol.Ping {
+	list := strings.Join(c.hub.Stats().Servers, ";")
+	return &serviceprotocol.Ping{Messages: []string{"servers", strconv.FormatInt(ticks(time.Now()), 10) + ":" + list}}
+}
+
+// ticksAtUnixEpoch is 1970 in .NET ticks: 100 ns since the year 1.
+const ticksAtUnixEpoch = 621355968000000000
+
+// ticks returns t as .NET does. SDKs accept a list only if its time is later
+// than that of the list before.
+func ticks(t time.Time) int64 { return t.UnixNano()/100 + ticksAtUnixEpoch }
