@@ -1,0 +1,207 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"switchboard/internal/clientconn"
+	"switchboard/internal/mux"
+)
+
+// A Mode tells who answers clients.
+type Mode string
+
+// The modes of the hosted service.
+const (
+	// ModeDefault needs app servers: a client without one is refused.
+	ModeDefault Mode = "default"
+	// ModeServerless takes no app servers, only connections that send (Management
+	// SDK). Clients receive; one that calls a hub method is closed.
+	ModeServerless Mode = "serverless"
+	// ModeClassic is ModeDefault for a client that finds an app server when it
+	// comes, and ModeServerless for one that does not.
+	ModeClassic Mode = "classic"
+)
+
+// Config of a Service. The zero value works: it has one random access key,
+// which only ConnectionString tells.
+//
+// The tags are the keys of the configuration file; mistakes are reported by them.
+type Config struct {
+	// AccessKeys sign the tokens of clients and app servers. Each of them is
+	// valid, so that keys can be rotated. The bytes of the text are the key.
+	// Default: one random key.
+	AccessKeys []string `koanf:"access-keys"`
+	// Mode is who answers clients. Default ModeDefault.
+	Mode Mode `koanf:"mode"`
+	// Endpoint is the URL under which clients and app servers reach the
+	// service; it goes into ConnectionString. Default http://localhost; the
+	// command takes the address that it listens on.
+	Endpoint string `koanf:"endpoint"`
+	// InstanceID names this instance to app servers. Default: random.
+	InstanceID string `koanf:"instance-id"`
+	// Timeouts and Limits have defaults for whatever is not set.
+	Timeouts Timeouts `koanf:"timeouts"`
+	Limits   Limits   `koanf:"limits"`
+	// Logger gets what operators want to know: every close with its reason,
+	// every refusal. Default: nothing is logged.
+	Logger *slog.Logger `koanf:"-"`
+}
+
+// Timeouts of a Service. Zero means the default.
+type Timeouts struct {
+	// Handshake bounds the wait for the handshake of a client or app server.
+	// Default 15 s. Apps override it for their clients (claim asrs.s.cht).
+	Handshake time.Duration `koanf:"handshake"`
+	// Connect is the time between a client's negotiate and its transport.
+	// Default 15 s; clients on bad networks need several seconds.
+	Connect time.Duration `koanf:"connect"`
+	// Ping is the time between two pings to an app server. Default 5 s. App
+	// servers ping only in answer, and give up after 30 s of silence.
+	Ping time.Duration `koanf:"ping"`
+	// ServerIdle ends a server connection that is silent for so long, and so
+	// disconnects its clients. Default 30 s.
+	ServerIdle time.Duration `koanf:"server-idle"`
+	// ServerStall ends a server connection that takes no bytes for so long. Default 30 s.
+	ServerStall time.Duration `koanf:"server-stall"`
+	// ClientSend closes a client whose transport takes no bytes for so long. Default 10 s.
+	ClientSend time.Duration `koanf:"client-send"`
+}
+
+// Limits of a Service. Zero means the default.
+type Limits struct {
+	// ClientConnections bounds the client connections, negotiated ones
+	// included; more are refused with 429. Default: no bound.
+	ClientConnections int `koanf:"client-connections"`
+	// ClientMessageBytes bounds one hub message from a client. Default: no
+	// bound, since the service passes a message on piece by piece and the app
+	// server has a limit of its own (32 KiB by default).
+	ClientMessageBytes int `koanf:"client-message-bytes"`
+	// ClientHandshakeBytes bounds a client's SignalR handshake request. Default 32 KiB.
+	ClientHandshakeBytes int `koanf:"client-handshake-bytes"`
+	// ClientQueueBytes bounds what waits for a client that does not read;
+	// above it the client is closed. Default 4 MiB.
+	ClientQueueBytes int `koanf:"client-queue-bytes"`
+	// ServerMessageBytes bounds one message of the service protocol from an
+	// app server; a larger one ends the server connection. Default 64 MiB.
+	ServerMessageBytes int `koanf:"server-message-bytes"`
+	// ServerQueueBytes bounds what waits for an app server that does not read;
+	// above it its clients are not read. Default 1 MiB.
+	ServerQueueBytes int `koanf:"server-queue-bytes"`
+	// HeaderBytes bounds request line and headers together; more are refused
+	// with 431. Default 32 KiB.
+	HeaderBytes int `koanf:"header-bytes"`
+}
+
+// maxURIBytes is where the hosted service answers 414.
+const maxURIBytes = 12 << 10
+
+// bodyTimeout bounds the wait for the body of a request, which no request to
+// the service has much of.
+const bodyTimeout = 5 * time.Second
+
+// WithDefaults returns c with the default for everything that is not set, but
+// for what New makes up: access key, instance id and endpoint.
+func (c Config) WithDefaults() Config {
+	set(&c.Mode, ModeDefault)
+	set(&c.Timeouts.Handshake, 15*time.Second)
+	set(&c.Timeouts.Connect, 15*time.Second)
+	set(&c.Timeouts.Ping, 5*time.Second)
+	set(&c.Timeouts.ServerIdle, 30*time.Second)
+	set(&c.Timeouts.ServerStall, 30*time.Second)
+	set(&c.Timeouts.ClientSend, 10*time.Second)
+	set(&c.Limits.ClientHandshakeBytes, 32<<10)
+	set(&c.Limits.ClientQueueBytes, 4<<20)
+	set(&c.Limits.ServerMessageBytes, 64<<20)
+	set(&c.Limits.ServerQueueBytes, 1<<20)
+	set(&c.Limits.HeaderBytes, 32<<10)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func set[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Check returns every mistake in c, each named by its key, in order.
+func (c Config) Check() error {
+	var mistakes []error
+	mistake := func(key, format string, args ...any) {
+		mistakes = append(mistakes, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+	}
+	for i, key := range c.AccessKeys {
+		if key == "" {
+			mistake(fmt.Sprintf("access-keys[%d]", i), "must not be empty")
+		}
+	}
+	switch c.Mode {
+	case "", ModeDefault, ModeServerless, ModeClassic:
+	default:
+		mistake("mode", "%q is not a mode: default, serverless and classic are", c.Mode)
+	}
+	if c.Endpoint != "" {
+		u, err := url.Parse(c.Endpoint)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			mistake("endpoint", "%q is not an http or https URL", c.Endpoint)
+		}
+	}
+	for key, d := range c.Timeouts.byKey() {
+		if d < 0 {
+			mistake("timeouts."+key, "must not be negative")
+		}
+	}
+	for key, n := range c.Limits.byKey() {
+		if n < 0 {
+			mistake("limits."+key, "must not be negative")
+		}
+	}
+	slices.SortFunc(mistakes, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(mistakes...)
+}
+
+func (t Timeouts) byKey() map[string]time.Duration {
+	return map[string]time.Duration{
+		"handshake": t.Handshake, "connect": t.Connect, "ping": t.Ping, "server-idle": t.ServerIdle,
+		"server-stall": t.ServerStall, "client-send": t.ClientSend,
+	}
+}
+
+func (l Limits) byKey() map[string]int {
+	return map[string]int{
+		"client-connections": l.ClientConnections, "client-message-bytes": l.ClientMessageBytes,
+		"client-handshake-bytes": l.ClientHandshakeBytes, "client-queue-bytes": l.ClientQueueBytes,
+		"server-message-bytes": l.ServerMessageBytes, "server-queue-bytes": l.ServerQueueBytes,
+		"header-bytes": l.HeaderBytes,
+	}
+}
+
+func (c *Config) clientLimits() clientconn.Limits {
+	return clientconn.Limits{
+		HandshakeTimeout: c.Timeouts.Handshake,
+		HandshakeBytes:   c.Limits.ClientHandshakeBytes,
+		MessageBytes:     c.Limits.ClientMessageBytes,
+		QueueBytes:       c.Limits.ClientQueueBytes,
+		PartialBytes:     c.Limits.ServerMessageBytes,
+		SendTimeout:      c.Timeouts.ClientSend,
+	}.WithDefaults()
+}
+
+func (c *Config) muxOptions() mux.Options {
+	return mux.Options{
+		MaxMessageBytes: c.Limits.ServerMessageBytes,
+		QueueBytes:      c.Limits.ServerQueueBytes,
+		PingInterval:    c.Timeouts.Ping,
+		IdleTimeout:     c.Timeouts.ServerIdle,
+		StallTimeout:    c.Timeouts.ServerStall,
+	}
+}

@@ -1,0 +1,188 @@
+// Package service is Switchboard as a library: SignalR clients on one side, app
+// servers on the other, and a hub's messages between them. A Service is an
+// http.Handler that can be mounted in any Go program; the switchboard command
+// is a small program around it.
+//
+//	svc, err := service.New(service.Config{AccessKeys: []string{key}})
+//	…
+//	err = svc.HTTPServer(":8888").ListenAndServe()
+//
+// Nothing is stored: payloads are in memory until they are delivered.
+package service
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"switchboard/accesstoken"
+	"switchboard/internal/clientconn/aspnetcore"
+	"switchboard/internal/pairing"
+	"switchboard/internal/router"
+	"switchboard/internal/serverconn"
+	"switchboard/internal/serverless"
+)
+
+// A Service serves these paths:
+//
+//	/client/            SignalR clients: WebSockets
+//	/client/negotiate   SignalR clients: negotiate
+//	/server/            app servers: the service protocol over WebSockets
+//	/api/health         200 while the service takes connections, else 503
+//
+// Its methods may be called from any goroutine.
+type Service struct {
+	config  Config
+	keys    atomic.Pointer[accesstoken.Keys]
+	router  *router.Router
+	clients *aspnetcore.Handler
+	servers *serverconn.Handler
+	keeper  serverless.Keeper // of clients without an app server
+	mux     *http.ServeMux
+	closing atomic.Bool
+
+	stop       context.CancelFunc // ends background
+	background sync.WaitGroup
+}
+
+// New returns a service that is ready to take connections. The error joins
+// every mistake in c, each named by its key.
+func New(c Config) (*Service, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	c = c.WithDefaults()
+	if len(c.AccessKeys) == 0 {
+		c.AccessKeys = []string{rand.Text() + rand.Text()}
+	}
+	set(&c.InstanceID, rand.Text())
+	set(&c.Endpoint, "http://localhost")
+	s := &Service{config: c}
+	s.router = router.New(c.Logger, s.standIn())
+	if err := s.SetAccessKeys(c.AccessKeys...); err != nil {
+		return nil, err
+	}
+	s.clients = aspnetcore.New(aspnetcore.Config{
+		Keys:           s.keys.Load,
+		Router:         s.router,
+		InstanceID:     c.InstanceID,
+		Limits:         c.clientLimits(),
+		ConnectTimeout: c.Timeouts.Connect,
+		MaxConnections: c.Limits.ClientConnections,
+		Log:            c.Logger,
+	})
+	s.servers = serverconn.New(serverconn.Config{
+		Keys:             s.keys.Load,
+		Router:           s.router,
+		Clients:          s.clients.Connections,
+		Capacity:         c.Limits.ClientConnections,
+		SendersOnly:      c.Mode == ModeServerless,
+		HandshakeTimeout: c.Timeouts.Handshake,
+		Mux:              c.muxOptions(),
+		Log:              c.Logger,
+	})
+	s.mux = s.routes()
+	s.start()
+	return s, nil
+}
+
+// standIn returns what makes the stand-in for missing app servers in the modes that have one.
+func (s *Service) standIn() func(*router.Hub) pairing.Server {
+	if s.config.Mode == ModeDefault {
+		return nil
+	}
+	return func(h *router.Hub) pairing.Server { return s.keeper.Add(h) }
+}
+
+// start runs what must go on in the background; Shutdown ends it.
+func (s *Service) start() {
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	if s.config.Mode != ModeDefault {
+		s.background.Go(func() { s.keeper.Run(ctx) })
+	}
+}
+
+func (s *Service) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	for _, path := range []string{"/client", "/client/{$}", "/client/negotiate", "/client/negotiate/{$}"} {
+		mux.Handle(path, s.clients)
+	}
+	for _, path := range []string{"/server", "/server/{$}"} {
+		mux.Handle("GET "+path, s.servers)
+	}
+	for _, path := range []string{"/api/health", "/api/v1/health"} {
+		mux.HandleFunc("GET "+path, s.health) // and HEAD
+	}
+	return mux
+}
+
+// ServeHTTP serves the paths named at Service.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if len(r.RequestURI) > maxURIBytes {
+		http.Error(w, "The request URI is longer than 12 KiB.", http.StatusRequestURITooLong)
+		return
+	}
+	if r.ContentLength != 0 {
+		// A body that never comes must not hold the connection.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+func (s *Service) health(w http.ResponseWriter, _ *http.Request) {
+	if s.closing.Load() {
+		http.Error(w, "shutting down", http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain")
+	w.WriteHeader(http.StatusOK)
+}
+
+// HTTPServer returns a server for addr with the limits that a service open to
+// the internet needs: slow or long headers end the connection.
+func (s *Service) HTTPServer(addr string) *http.Server {
+	return &http.Server{
+		Addr:              addr,
+		Handler:           s,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    s.config.Limits.HeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// SetAccessKeys replaces the access keys. Connections that are open live on.
+func (s *Service) SetAccessKeys(keys ...string) error {
+	k, err := accesstoken.NewKeys(keys...)
+	if err != nil {
+		return err
+	}
+	s.keys.Store(k)
+	return nil
+}
+
+// ConnectionString returns what an app server needs to connect: the endpoint
+// and the first access key. It is a secret.
+func (s *Service) ConnectionString() string {
+	return "Endpoint=" + s.config.Endpoint + ";AccessKey=" + s.config.AccessKeys[0] + ";Version=1.0;"
+}
+
+// Shutdown ends the service in good order: new connections are refused,
+// clients are told to reconnect, app servers get what was sent to them, and
+// all connections are closed. It returns when they have ended; those that have
+// not when ctx is done are cut, and the cause of ctx is returned.
+//
+// An http.Server does not know upgraded connections: shut it down after this.
+func (s *Service) Shutdown(ctx context.Context) error {
+	s.closing.Store(true)
+	err := errors.Join(s.clients.Shutdown(ctx), s.servers.Shutdown(ctx))
+	s.stop()
+	s.background.Wait()
+	return err
+}
