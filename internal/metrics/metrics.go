@@ -1,0 +1,93 @@
+// Package metrics shows the figures of a service in the form that Prometheus
+// reads. It is the only package that knows Prometheus: the others count and
+// offer Stats.
+package metrics
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"switchboard/service"
+)
+
+// Handler returns the page of metrics, those of the Go runtime and of the
+// process included. stats is called for every request.
+func Handler(stats func() service.Stats) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collector{stats},
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+}
+
+type collector struct{ stats func() service.Stats }
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("switchboard_"+name, help, labels, nil)
+}
+
+var (
+	clientConnections = describe("client_connections", "Client connections that are paired.", "hub")
+	pendingClients    = describe("client_connections_all", "Client connections of all hubs, negotiated and handshaking ones included.")
+	serverConnections = describe("server_connections", "Server connections of all types.", "hub")
+	appServers        = describe("app_servers", "App server instances with a server connection.", "hub")
+	users             = describe("users", "Users with a client connection.", "hub")
+	groups            = describe("groups", "Groups with a client connection.", "hub")
+	opened            = describe("client_connections_opened_total", "Client connections that were paired.", "hub")
+	closed            = describe("client_connections_closed_total", "Client connections that ended, by reason; category is the hosted service's name for it.", "hub", "reason", "category")
+	serversClosed     = describe("server_connections_closed_total", "Server connections that ended, by reason.", "reason")
+	fromServers       = describe("messages_from_app_servers_total", "Messages of app servers, save pings.", "hub")
+	delivered         = describe("messages_to_clients_total", "Messages that were queued for a client.", "hub")
+	unknown           = describe("messages_unknown_total", "Messages of app servers whose type is not known; they are ignored.", "hub")
+	refused           = describe("tokens_refused_total", "Requests whose access token was refused, by reason.", "endpoint", "reason")
+)
+
+// Describe names every metric.
+func (c collector) Describe(descs chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		clientConnections, pendingClients, serverConnections, appServers, users, groups,
+		opened, closed, serversClosed, fromServers, delivered, unknown, refused,
+	} {
+		descs <- d
+	}
+}
+
+// Collect reads the figures once.
+func (c collector) Collect(metrics chan<- prometheus.Metric) {
+	stats := c.stats()
+	gauge := func(d *prometheus.Desc, value int, labels ...string) {
+		metrics <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(value), labels...)
+	}
+	counter := func(d *prometheus.Desc, value int64, labels ...string) {
+		metrics <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
+	}
+	gauge(pendingClients, stats.ClientConnections)
+	for reason, n := range stats.ServerConnectionsClosed {
+		counter(serversClosed, n, reason)
+	}
+	for reason, n := range stats.RefusedClients {
+		counter(refused, n, "client", reason)
+	}
+	for reason, n := range stats.RefusedServers {
+		counter(refused, n, "server", reason)
+	}
+	for _, h := range stats.Hubs {
+		gauge(clientConnections, h.Clients, h.Hub)
+		gauge(serverConnections, h.ServerConnections, h.Hub)
+		gauge(appServers, len(h.Servers), h.Hub)
+		gauge(users, h.Users, h.Hub)
+		gauge(groups, h.Groups, h.Hub)
+		counter(opened, h.ClientsOpened, h.Hub)
+		counter(fromServers, h.ServerMessages, h.Hub)
+		counter(delivered, h.Delivered, h.Hub)
+		counter(unknown, h.UnknownMessages, h.Hub)
+		for _, end := range h.ClientsClosed {
+			counter(closed, end.Count, h.Hub, end.Reason, end.Category)
+		}
+	}
+}
