@@ -1,0 +1,228 @@
+package appserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"switchboard/accesstoken"
+	"switchboard/negotiate"
+)
+
+// shutdownWait is how long Run waits for hub code once it has been told to end.
+const shutdownWait = 10 * time.Second
+
+// An App is an app server: hubs, the HTTP handler that sends clients to the
+// service, and the connections to the service. Its methods may be called from
+// any goroutine.
+type App struct {
+	config   Config                // fixed, as are the next three
+	endpoint *accesstoken.Endpoint // what the connection string says
+	embedded *embedded             // nil unless Config.Service is set
+	life     context.Context       // ends when Run has given up waiting for hub code
+	endLife  context.CancelFunc
+
+	clients atomic.Int64 // client connections of all hubs
+	lastAck atomic.Int64 // id of the latest request that the service is to confirm
+	closing atomic.Bool  // no new clients are taken
+	busy    inflight     // goroutines that work for clients
+
+	mu      sync.RWMutex
+	hubs    map[string]*hub // by path; guarded by mu, and fixed once started
+	started bool            // guarded by mu
+}
+
+// New returns an app without hubs. The error tells every mistake in config,
+// named by its field; it never shows the access key.
+func New(config Config) (*App, error) {
+	endpoint, err := config.check()
+	if err != nil {
+		return nil, fmt.Errorf("configure app server: %w", err)
+	}
+	a := &App{config: config, endpoint: endpoint, hubs: map[string]*hub{}}
+	a.busy.idle = make(chan struct{}, 1)
+	a.life, a.endLife = context.WithCancel(context.Background())
+	if config.Service != nil {
+		a.embedded = newEmbedded(config.Service)
+		a.config.HTTPClient = a.embedded.client
+	}
+	return a, nil
+}
+
+// MapHub makes hub, a pointer to a struct, reachable for clients at path. It is
+// called before Run. configure may change the hub's settings, which start as
+// Config.HubDefaults.
+//
+// Clients call the exported methods of hub, by name and without regard to case.
+// A method may take a *Context or a context.Context first; further parameters
+// come from the client, which has to give exactly as many. It may return nothing,
+// a value, an error, or a value and an error. Values of any type that the hub's
+// protocols can encode will do; channels, functions, variadic parameters and
+// interfaces other than any will not.
+//
+// There is one hub for all clients: its methods run at once for different
+// clients, and in order for one client.
+//
+// Two methods are not for clients. Both are optional:
+//
+//	OnConnected(ctx *appserver.Context) error
+//	OnDisconnected(ctx *appserver.Context, err error)
+//
+// OnConnected runs before any call of the client; if it fails the client is
+// closed, and OnDisconnected is not called. OnDisconnected runs when the client
+// is gone and its last call has returned. err is nil when the client or the hub
+// ended the connection; else it tells what went wrong. Its ctx is not yet done,
+// so that it can be used to clean up.
+//
+// Every mistake is an error that names the method and the parameter.
+func (a *App) MapHub(path string, hub any, configure ...func(*HubConfig)) (*HubContext, error) {
+	h, err := newHub(a, path, hub, configure)
+	if err != nil {
+		return nil, fmt.Errorf("map hub %q: %w", path, err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.started {
+		return nil, fmt.Errorf("map hub %q: the app runs already", path)
+	}
+	for _, other := range a.hubs {
+		switch {
+		case other.path == h.path:
+			return nil, fmt.Errorf("map hub %q: the path has a hub already", path)
+		case other.name == h.name:
+			return nil, fmt.Errorf("map hub %q: the name %q is taken by the hub at %q", path, h.name, other.path)
+		}
+	}
+	a.hubs[h.path] = h
+	return &HubContext{h}, nil
+}
+
+// Run connects the hubs to the service and keeps them connected until ctx is
+// done. It then closes the clients, which may reconnect to another app server,
+// waits for the hubs' calls to return, and returns nil. Calls that take longer
+// than 10 s are an error. Run is called once.
+func (a *App) Run(ctx context.Context) error {
+	hubs, err := a.start()
+	if err != nil {
+		return err
+	}
+	defer a.endLife()
+	var work sync.WaitGroup
+	defer work.Wait()
+	if a.embedded != nil {
+		work.Go(a.embedded.serve)
+		defer a.embedded.close()
+	}
+	// The server connections outlive ctx: the last messages have to go out.
+	connected, disconnect := context.WithCancel(context.WithoutCancel(ctx))
+	var connections sync.WaitGroup
+	for _, h := range hubs {
+		for range a.config.ServerConnections {
+			connections.Go(func() { h.keepConnected(connected) })
+		}
+	}
+	connections.Go(func() { a.keepAlive(connected, hubs) })
+
+	<-ctx.Done()
+	patience, giveUp := context.WithTimeout(connected, shutdownWait)
+	defer giveUp()
+	a.closeClients(hubs)
+	err = a.busy.wait(patience)
+	disconnect()
+	connections.Wait()
+	return err
+}
+
+func (a *App) start() ([]*hub, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.started {
+		return nil, errors.New("run app server: Run was called before")
+	}
+	a.started = true
+	return slices.Collect(maps.Values(a.hubs)), nil
+}
+
+func (a *App) mapped() []*hub {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return slices.Collect(maps.Values(a.hubs))
+}
+
+func (a *App) closeClients(hubs []*hub) {
+	a.closing.Store(true)
+	for _, h := range hubs {
+		for _, c := range h.clients.appendTo(nil) {
+			c.end(shutDown(c))
+		}
+	}
+}
+
+// Ready waits until every hub has had a connection to the service, or until ctx
+// is done. It is of use to tests and to a readiness probe.
+func (a *App) Ready(ctx context.Context) error {
+	for _, h := range a.mapped() {
+		select {
+		case <-h.connectedOnce:
+		case <-ctx.Done():
+			return fmt.Errorf("connect hub %q: %w", h.name, context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+// ServeHTTP answers negotiate requests at POST {path}/negotiate for every hub,
+// and passes /client/ on to Config.Service. Anything else is 404. Cross-origin
+// clients need CORS headers, which are left to the app.
+func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if a.embedded != nil && isClientPath(r.URL.Path) {
+		a.config.Service.ServeHTTP(w, r)
+		return
+	}
+	a.mu.RLock()
+	h := a.hubs[strings.TrimSuffix(r.URL.Path, negotiate.Path(""))]
+	a.mu.RUnlock()
+	if h == nil || !strings.HasSuffix(r.URL.Path, negotiate.Path("")) {
+		http.NotFound(w, r)
+		return
+	}
+	h.negotiate(w, r)
+}
+
+// inflight counts goroutines. It differs from a WaitGroup in that waiting can be
+// given up.
+type inflight struct {
+	n    atomic.Int64
+	idle chan struct{} // capacity 1, told when n falls to 0; never closed
+}
+
+func (f *inflight) add() { f.n.Add(1) }
+
+func (f *inflight) done() {
+	if f.n.Add(-1) == 0 {
+		select {
+		case f.idle <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (f *inflight) wait(ctx context.Context) error {
+	for {
+		if f.n.Load() == 0 {
+			return nil
+		}
+		select {
+		case <-f.idle:
+		case <-ctx.Done():
+			return errors.New("shut down: some hub methods have not returned")
+		}
+	}
+}

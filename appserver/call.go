@@ -1,0 +1,104 @@
+package appserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"switchboard/hubprotocol"
+)
+
+// A call is an invocation by a client, with its arguments decoded.
+type call struct {
+	id     string // empty: the client wants no answer
+	target string // as the client wrote it
+	method *method
+	frame  *frame
+	fault  string // the call is not run: the answer, when not empty
+}
+
+// bind looks for the method and decodes the arguments. What is wrong with the
+// call is found in the order of ASP.NET Core, where binding is part of parsing.
+//
+// Source: dotnet/aspnetcore DefaultHubDispatcher.cs, DispatchMessageAsync,
+// ProcessInvocation and ProcessInvocationBindingFailure.
+func (c *client) bind(e *encoding, m *hubprotocol.Invocation, streaming bool) call {
+	k := call{id: m.InvocationID, target: m.Target}
+	detailed := c.hub.config.EnableDetailedErrors
+	failed := func() string { return fmt.Sprintf("Failed to invoke '%s' due to an error on the server.", m.Target) }
+	if k.method = c.hub.method(m.Target); k.method == nil {
+		k.fault = clientText(failed(), Errorf("Method does not exist."), detailed)
+		return k
+	}
+	var err error
+	if k.frame, err = k.method.bind(e, m.Arguments); err != nil {
+		k.fault = clientText(failed(), err, detailed)
+		return k
+	}
+	switch n := len(m.StreamIDs); {
+	case streaming:
+		k.fault = fmt.Sprintf("The client attempted to invoke the non-streaming '%s' method with a streaming invocation.", m.Target)
+	case n > 0:
+		k.fault = clientText(unexpected(m.Target), Errorf("Client sent %d stream(s), Hub method expects 0.", n), detailed)
+	}
+	if k.fault != "" {
+		k.method.free(k.frame)
+	}
+	return k
+}
+
+func unexpected(target string) string {
+	return fmt.Sprintf("An unexpected error occurred invoking '%s' on the server.", target)
+}
+
+// run executes the call and answers it.
+func (c *client) run(k call) {
+	if k.fault != "" {
+		c.hub.log.Debug("hub call refused", "connection_id", c.id, "reason", k.fault)
+		c.complete(k, nil, k.fault)
+		return
+	}
+	value, err := k.method.call(&c.context, k.frame)
+	if err != nil {
+		c.logFailure(k.method.name, err)
+		c.complete(k, nil, clientText(unexpected(k.target), err, c.hub.config.EnableDetailedErrors))
+		return
+	}
+	c.complete(k, value, "")
+}
+
+// complete answers a call with its result, or with an error when that is not
+// empty. A method without result gives null, as a .NET server does.
+func (c *client) complete(k call, result any, fault string) {
+	if k.id == "" || c.context.Err() != nil {
+		return
+	}
+	o := newOutgoing()
+	defer o.free()
+	e := c.encoding.Load()
+	frame, err := o.encodeCompletion(e, k.id, result, fault)
+	if err != nil {
+		c.logFailure(k.method.name, err)
+		frame, err = o.encodeCompletion(e, k.id, nil, clientText(unexpected(k.target), err, c.hub.config.EnableDetailedErrors))
+	}
+	if err == nil {
+		err = c.write(&c.context, o, frame)
+	}
+	if err != nil {
+		c.hub.log.Debug("hub call not answered", "connection_id", c.id, "error", err)
+	}
+}
+
+// logFailure tells the operator what the client may not see.
+func (c *client) logFailure(what string, err error) {
+	if shown, ok := errors.AsType[*HubError](err); ok {
+		c.hub.log.Debug("hub call failed", "connection_id", c.id, "method", what, "error", shown)
+		return
+	}
+	attributes := []slog.Attr{slog.String("connection_id", c.id), slog.String("method", what), slog.Any("error", err)}
+	if p, ok := errors.AsType[*panicError](err); ok {
+		attributes = append(attributes, slog.String("stack", string(p.stack)))
+	}
+	c.hub.log.LogAttrs(context.Background(), slog.LevelError, "hub call failed", attributes...)
+}

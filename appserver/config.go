@@ -1,0 +1,152 @@
+package appserver
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"switchboard/accesstoken"
+)
+
+// A Config says where the service is and who the clients are. One of
+// ConnectionString and Service is required; everything else has a default.
+type Config struct {
+	// ConnectionString names a service somewhere else and holds its access key:
+	// "Endpoint=http://localhost:8888;AccessKey=...;Version=1.0;".
+	ConnectionString string
+
+	// Service is a service in this process. Clients reach it under /client/ on
+	// the address of the app.
+	Service Service
+
+	// ApplicationName keeps hubs of the same name apart when several apps share
+	// a service. Letters, digits and _. Default: none.
+	ApplicationName string
+
+	// ServerConnections is the number of connections to the service for each
+	// hub. More of them spread the load of a busy hub; each client uses one.
+	// Default 5.
+	ServerConnections int
+
+	// ServerID names this process to the service. Default: the host's name and
+	// a random number.
+	ServerID string
+
+	// Identify tells who sends a negotiate request, from its cookies or
+	// Authorization header. An error refuses the client: an *HTTPError with its
+	// status, any other with 500. Default: everybody is let in as nobody.
+	Identify func(*http.Request) (Identity, error)
+
+	// TokenLifetime is how long a token is valid, that of a client and that of
+	// a server connection. It is looked at when they connect. Default 1 h.
+	TokenLifetime time.Duration
+
+	// TokenAlgorithm signs tokens. Default accesstoken.HS256.
+	TokenAlgorithm accesstoken.Algorithm
+
+	// HubDefaults is what the configuration of every hub starts from.
+	HubDefaults HubConfig
+
+	// HTTPClient dials the service, unless Service is set. It must have no
+	// Timeout, since that would end server connections. Default: http.DefaultClient.
+	HTTPClient *http.Client
+
+	// Logger gets what operators want to know. Default: nothing is logged.
+	Logger *slog.Logger
+}
+
+// A Service is a service in this process, such as a *service.Service.
+type Service interface {
+	http.Handler
+
+	// ConnectionString names the service's endpoint and holds its access key.
+	ConnectionString() string
+}
+
+// A Claim is one statement about a user. A type may occur more than once.
+type Claim = accesstoken.Claim
+
+// An Identity is what an app knows about one of its clients. It travels in the
+// client's token, which is limited to 4096 characters.
+type Identity struct {
+	// UserID is what Clients().User addresses. Empty: the client belongs to nobody.
+	UserID string
+
+	// Claims are handed to the hub by [Context.Claims].
+	Claims []Claim
+
+	// AuthenticationType tells how the user was authenticated, for app servers
+	// that ask. Default "Bearer".
+	AuthenticationType string
+}
+
+// check fills in the defaults and returns every mistake, named by its field.
+func (c *Config) check() (*accesstoken.Endpoint, error) {
+	endpoint, err := c.endpoint()
+	mistakes := []error{err}
+	if _, err := accesstoken.HubName(c.ApplicationName, "hub"); err != nil {
+		mistakes = append(mistakes, fmt.Errorf("ApplicationName: %w", err))
+	}
+	if c.ServerConnections < 0 {
+		mistakes = append(mistakes, errors.New("ServerConnections: must not be negative"))
+	}
+	if c.TokenLifetime < 0 {
+		mistakes = append(mistakes, errors.New("TokenLifetime: must not be negative"))
+	}
+	switch c.TokenAlgorithm {
+	case "", accesstoken.HS256, accesstoken.HS512:
+	default:
+		mistakes = append(mistakes, fmt.Errorf("TokenAlgorithm: %q is neither HS256 nor HS512", c.TokenAlgorithm))
+	}
+	if err := c.HubDefaults.check(); err != nil {
+		mistakes = append(mistakes, fmt.Errorf("HubDefaults.%w", err))
+	}
+	c.setDefaults()
+	return endpoint, errors.Join(mistakes...)
+}
+
+func (c *Config) endpoint() (*accesstoken.Endpoint, error) {
+	switch {
+	case c.ConnectionString != "" && c.Service != nil:
+		return nil, errors.New("ConnectionString, Service: only one of them can say where the service is")
+	case c.ConnectionString == "" && c.Service == nil:
+		return nil, errors.New("ConnectionString: is required unless Service is set")
+	}
+	text := c.ConnectionString
+	if c.Service != nil {
+		text = c.Service.ConnectionString()
+	}
+	endpoint, err := accesstoken.ParseConnectionString(text)
+	if err != nil {
+		return nil, fmt.Errorf("ConnectionString: %w", err)
+	}
+	if endpoint.AccessKey == "" {
+		return nil, errors.New("ConnectionString: only access keys are supported, not AuthType")
+	}
+	return endpoint, nil
+}
+
+func (c *Config) setDefaults() {
+	setDefault(&c.ServerConnections, 5)
+	setDefault(&c.TokenLifetime, time.Hour)
+	setDefault(&c.TokenAlgorithm, accesstoken.HS256)
+	setDefault(&c.HTTPClient, http.DefaultClient)
+	setDefault(&c.Logger, slog.New(slog.DiscardHandler))
+	if c.ServerID == "" {
+		host, _ := os.Hostname()
+		c.ServerID = fmt.Sprintf("%s_%x", host, randomBytes())
+	}
+	if c.Identify == nil {
+		c.Identify = func(*http.Request) (Identity, error) { return Identity{}, nil }
+	}
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

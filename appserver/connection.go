@@ -1,0 +1,206 @@
+package appserver
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"switchboard/serviceprotocol"
+)
+
+// A client is one client connection, carried by a server connection. Most
+// clients are idle, so it holds no goroutine, no timer and no buffer unless
+// there is something to do:
+//
+// The server connection's reader puts what the client sent into inbox and makes
+// sure that some goroutine is in work. That goroutine reads, that is, it cuts
+// messages off unread. When it meets a call it stops reading and runs the call
+// itself; if more comes in the meantime, another goroutine reads on. One that
+// meets a call which may not run yet parks, and the call that returns next takes
+// over.
+type client struct {
+	context Context // for the hub; fixed, as are all up to opened
+	cancel  context.CancelCauseFunc
+	hub     *hub
+	server  *serverConn
+	id      string
+	user    string
+	claims  []Claim
+	node    string    // the service instance that holds the client's socket
+	since   time.Time // when the service opened the connection
+	opened  []byte    // OpenConnection, which the strings above are parts of
+
+	items    sync.Map
+	encoding atomic.Pointer[encoding] // nil until the handshake
+	heard    atomic.Int64             // when bytes last came, in Unix nanoseconds
+	pinged   atomic.Int64             // when a ping was last sent; 0 until the handshake is answered
+	pings    atomic.Bool              // the client has sent a ping, so it shall not fall silent
+	pending  atomic.Int64             // bytes in inbox and unread
+	discard  atomic.Bool              // nothing is read any more
+
+	unread *buffer // what is read at present; owned by the goroutine that reads, else guarded by mu
+
+	mu        sync.Mutex // guards what follows
+	inbox     *buffer    // has come and is not in unread; nil when empty
+	reading   bool       // some goroutine reads
+	parked    bool       // reading waits for a call to return
+	calls     int        // calls that run
+	shaken    bool       // the handshake was accepted
+	connected bool       // OnConnected was good, so OnDisconnected is due
+	ended     bool       // end was called
+	left      bool       // the last messages were sent
+	finished  bool       // OnDisconnected was called, or need not be
+	cause     error      // for OnDisconnected
+}
+
+func newClient(h *hub, server *serverConn, m *serviceprotocol.OpenConnection) *client {
+	body, m := cloneOpen(m)
+	c := &client{
+		hub:    h,
+		server: server,
+		id:     m.ConnectionID,
+		user:   userID(m.Claims),
+		claims: userClaims(m.Claims),
+		node:   m.Headers.Get("Asrs-Instance-Id"),
+		since:  time.Now(),
+		opened: body,
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	c.context, c.cancel = Context{ctx, c}, cancel
+	return c
+}
+
+// receive takes bytes that the client sent. It copies them and never waits.
+func (c *client) receive(p []byte) {
+	c.heard.Store(time.Now().UnixNano())
+	if c.pending.Add(int64(len(p))) > int64(c.hub.config.MaximumPendingBytesPerClient) {
+		c.end(failed(c, errTooMuchPending))
+		return
+	}
+	c.mu.Lock()
+	if c.ended {
+		c.mu.Unlock()
+		return
+	}
+	if c.inbox == nil {
+		c.inbox = buffers.Get().(*buffer)
+	}
+	c.inbox.bytes = append(c.inbox.bytes, p...)
+	start := !c.reading && !c.parked
+	if start {
+		c.reading = true
+		c.hub.app.busy.add()
+	}
+	c.mu.Unlock()
+	if start {
+		go c.work()
+	}
+}
+
+// work reads and runs calls until there is nothing left for this goroutine.
+func (c *client) work() {
+	defer c.hub.app.busy.done()
+	for {
+		k, ok := c.read()
+		if !ok {
+			return
+		}
+		c.run(k)
+		if !c.readOn() {
+			return
+		}
+	}
+}
+
+// refill moves inbox to unread. If it is empty, this goroutine no longer reads.
+func (c *client) refill() bool {
+	c.mu.Lock()
+	if c.inbox != nil && !c.discard.Load() {
+		if c.unread == nil {
+			c.unread = c.inbox
+		} else {
+			c.unread.append(c.inbox.unread())
+			c.inbox.free()
+		}
+		c.inbox = nil
+		c.mu.Unlock()
+		return true
+	}
+	if c.ended {
+		c.dropLocked()
+	}
+	c.reading = false
+	last := c.lastLocked()
+	c.mu.Unlock()
+	if last {
+		c.finish()
+	}
+	return false
+}
+
+func (c *client) dropLocked() {
+	for _, b := range [...]*buffer{c.unread, c.inbox} {
+		if b != nil {
+			b.free()
+		}
+	}
+	c.unread, c.inbox = nil, nil
+}
+
+// takeSlot lets a call run, or parks this goroutine's reading.
+func (c *client) takeSlot() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.calls < c.hub.config.MaximumParallelInvocationsPerClient {
+		c.calls++
+		return true
+	}
+	c.reading, c.parked = false, true
+	return false
+}
+
+// stopReading is called by the goroutine that is about to run a call. If more
+// calls may run, another goroutine reads what has come already.
+func (c *client) stopReading() {
+	c.mu.Lock()
+	more := c.unread != nil || c.inbox != nil
+	c.reading = more && c.calls < c.hub.config.MaximumParallelInvocationsPerClient
+	another := c.reading
+	if another {
+		c.hub.app.busy.add()
+	}
+	c.mu.Unlock()
+	if another {
+		go c.work()
+	}
+}
+
+// readOn is called when a call has returned. It tells whether this goroutine
+// shall read again.
+func (c *client) readOn() bool {
+	c.mu.Lock()
+	c.calls--
+	c.parked = false
+	if !c.reading && (c.unread != nil || c.inbox != nil) {
+		c.reading = true
+		c.mu.Unlock()
+		return true
+	}
+	last := c.lastLocked()
+	c.mu.Unlock()
+	if last {
+		c.finish()
+	}
+	return false
+}
+
+// write sends hub messages to this client alone. Its o is where frame lies, or nil.
+func (c *client) write(ctx context.Context, o *outgoing, frame []byte) error {
+	if o == nil {
+		o = newOutgoing()
+		defer o.free()
+	}
+	o.data = serviceprotocol.ConnectionData{ConnectionID: c.id, Payload: frame}
+	return c.server.link.Send(ctx, &o.data)
+}

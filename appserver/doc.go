@@ -1,0 +1,45 @@
+// Package appserver is the SDK for app servers: it turns a Go struct into a
+// SignalR hub whose clients are connected to the service.
+//
+//	type Chat struct{}
+//
+//	// Send is called by clients: connection.invoke("Send", "hello")
+//	func (*Chat) Send(ctx *appserver.Context, text string) error {
+//		return ctx.Clients().All().Send(ctx, "Receive", ctx.UserID(), text)
+//	}
+//
+//	func main() {
+//		app, err := appserver.New(appserver.Config{
+//			ConnectionString: os.Getenv("SWITCHBOARD_CONNECTION_STRING"),
+//		})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		if _, err := app.MapHub("/chat", &Chat{}); err != nil {
+//			log.Fatal(err)
+//		}
+//		go func() { log.Fatal(http.ListenAndServe(":5000", app)) }()
+//		log.Fatal(app.Run(context.Background()))
+//	}
+//
+// Clients use the hub's address on the app, http://localhost:5000/chat. The app
+// answers their negotiate request by sending them to the service with a token.
+// From then on a client talks to the service alone, which carries its messages
+// over the few server connections that Run keeps open. An app therefore holds no
+// client sockets, and clients need no particular app server.
+//
+// One line moves the whole of it into one process: with Config.Service in place
+// of the connection string, the service runs inside the program and clients
+// reach it on the app's own address.
+//
+// # Hubs
+//
+// The exported methods of the value given to MapHub are what clients may call.
+// See [App.MapHub] for the rules. Inside a call, [Context] knows the client and
+// reaches other clients; outside of calls, [HubContext] does.
+//
+// # Errors
+//
+// A client is not told why its call failed, unless the hub returns a [HubError]
+// or HubConfig.EnableDetailedErrors is set. A panic in hub code fails that one call.
+package appserver

@@ -1,0 +1,138 @@
+package appserver_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+	"os"
+	"time"
+
+	"switchboard/appserver"
+	"switchboard/service"
+)
+
+// Chat is a hub. Its exported methods are what clients may call.
+type Chat struct{}
+
+// Send gives a message to everybody.
+func (*Chat) Send(ctx *appserver.Context, text string) error {
+	return ctx.Clients().All().Send(ctx, "Receive", ctx.UserID(), text)
+}
+
+func Example() {
+	app, err := appserver.New(appserver.Config{
+		ConnectionString: os.Getenv("SWITCHBOARD_CONNECTION_STRING"),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := app.MapHub("/chat", &Chat{}); err != nil {
+		log.Fatal(err)
+	}
+	go func() { log.Fatal(http.ListenAndServe(":5000", app)) }()
+	log.Fatal(app.Run(context.Background()))
+}
+
+// With a service in the same process there is nothing else to start, and
+// nothing but the configuration changes when the service moves elsewhere.
+func Example_oneProcess() {
+	svc, err := service.New(service.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	app, err := appserver.New(appserver.Config{Service: svc})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := app.MapHub("/chat", &Chat{}); err != nil {
+		log.Fatal(err)
+	}
+	go func() { log.Fatal(http.ListenAndServe(":5000", app)) }()
+	log.Fatal(app.Run(context.Background()))
+}
+
+// Rooms is a hub with groups, results, errors and hooks.
+type Rooms struct{}
+
+// OnConnected runs before any call of the client.
+func (*Rooms) OnConnected(ctx *appserver.Context) error {
+	if ctx.UserID() == "" {
+		return appserver.Errorf("sign in first")
+	}
+	ctx.Items().Store("since", time.Now())
+	return nil
+}
+
+// OnDisconnected runs when the client is gone; its rooms forget it by themselves.
+func (*Rooms) OnDisconnected(ctx *appserver.Context, err error) {
+	_ = ctx.Clients().Others().Send(ctx, "Left", ctx.UserID())
+}
+
+// Enter answers with a greeting, and tells those who are there.
+func (*Rooms) Enter(ctx *appserver.Context, room string) (string, error) {
+	if room == "" {
+		return "", appserver.Errorf("a room needs a name") // the client sees this text
+	}
+	if err := ctx.Groups().Join(ctx, room); err != nil {
+		return "", err // and not this one
+	}
+	if err := ctx.Clients().OthersInGroup(room).Send(ctx, "Entered", ctx.UserID()); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("Welcome to %s.", room), nil
+}
+
+func ExampleApp_MapHub() {
+	app, err := appserver.New(appserver.Config{ConnectionString: os.Getenv("SWITCHBOARD_CONNECTION_STRING")})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = app.MapHub("/rooms", &Rooms{}, func(c *appserver.HubConfig) {
+		c.MaximumReceiveMessageSize = 256 << 10
+		c.EnableDetailedErrors = true
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+// A HubContext sends from anywhere, here every minute.
+func ExampleHubContext() {
+	app, err := appserver.New(appserver.Config{ConnectionString: os.Getenv("SWITCHBOARD_CONNECTION_STRING")})
+	if err != nil {
+		log.Fatal(err)
+	}
+	hub, err := app.MapHub("/chat", &Chat{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	go func() {
+		for now := range time.Tick(time.Minute) {
+			err := hub.Clients().Group("clock").Send(context.Background(), "Tick", now)
+			if err != nil && !errors.Is(err, appserver.ErrNotConnected) {
+				log.Print(err)
+			}
+		}
+	}()
+	log.Fatal(app.Run(context.Background()))
+}
+
+// Identify decides who may connect, and as whom.
+func ExampleConfig() {
+	app, err := appserver.New(appserver.Config{
+		ConnectionString: os.Getenv("SWITCHBOARD_CONNECTION_STRING"),
+		Identify: func(r *http.Request) (appserver.Identity, error) {
+			name, password, ok := r.BasicAuth()
+			if !ok || password != "open sesame" {
+				return appserver.Identity{}, &appserver.HTTPError{Status: http.StatusUnauthorized}
+			}
+			return appserver.Identity{UserID: name, Claims: []appserver.Claim{{Type: "role", Value: "guest"}}}, nil
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	http.Handle("/", app)
+}

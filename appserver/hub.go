@@ -1,0 +1,134 @@
+package appserver
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"switchboard/accesstoken"
+	"switchboard/hubprotocol"
+	"switchboard/serviceprotocol"
+)
+
+// A hub is the app's struct, its methods and settings, its clients and its
+// server connections.
+type hub struct {
+	app            *App // fixed, as are all up to log
+	path           string
+	name           string // as the service knows it
+	config         HubConfig
+	encodings      []*encoding
+	methods        map[string]*method
+	onConnected    func(*Context) error
+	onDisconnected func(*Context, error)
+	log            *slog.Logger
+
+	clients clientTable
+	load    load
+	backoff backoff
+
+	connectedOnce chan struct{} // closed by the first server connection
+	once          sync.Once     // for connectedOnce
+
+	mu      sync.Mutex                    // guards changes of servers
+	servers atomic.Pointer[[]*serverConn] // those that are open; the slice is never changed
+}
+
+// An encoding is a hub protocol with what is often sent in it.
+type encoding struct {
+	hubprotocol.Protocol
+	ping  []byte
+	alone []*encoding // itself, to send to a single client
+}
+
+func newHub(a *App, path string, value any, configure []func(*HubConfig)) (*hub, error) {
+	typ := reflect.TypeOf(value)
+	if typ == nil || typ.Kind() != reflect.Pointer || typ.Elem().Kind() != reflect.Struct || reflect.ValueOf(value).IsNil() {
+		return nil, fmt.Errorf("hub is %T, not a pointer to a struct", value)
+	}
+	h := &hub{app: a, config: a.config.HubDefaults, connectedOnce: make(chan struct{})}
+	for _, f := range configure {
+		f(&h.config)
+	}
+	if err := h.config.check(); err != nil {
+		return nil, err
+	}
+	h.config.setDefaults(typ.Elem().Name())
+	if err := h.setNames(path); err != nil {
+		return nil, err
+	}
+	if err := h.setEncodings(); err != nil {
+		return nil, err
+	}
+	h.clients.byID = map[string]*client{}
+	h.servers.Store(new([]*serverConn))
+	h.backoff.init()
+	return h, h.setMethods(reflect.ValueOf(value))
+}
+
+func (h *hub) setNames(path string) (err error) {
+	h.path = strings.TrimSuffix(path, "/")
+	switch {
+	case !strings.HasPrefix(path, "/"):
+		return errors.New("the path must begin with /")
+	case h.app.embedded != nil && isClientPath(path):
+		return errors.New("paths under /client belong to Config.Service")
+	}
+	h.name, err = accesstoken.HubName(h.app.config.ApplicationName, h.config.Name)
+	if err != nil {
+		return fmt.Errorf("hub name %q: %w", h.config.Name, err)
+	}
+	h.log = h.app.config.Logger.With("hub", h.name)
+	return nil
+}
+
+func (h *hub) setEncodings() error {
+	for _, p := range h.config.SupportedProtocols {
+		if h.encoding(p.Name()) != nil {
+			return fmt.Errorf("SupportedProtocols: %s is listed twice", p.Name())
+		}
+		ping, err := p.Append(nil, &hubprotocol.Ping{})
+		if err != nil {
+			return fmt.Errorf("SupportedProtocols: %s: %w", p.Name(), err)
+		}
+		e := &encoding{Protocol: p, ping: ping}
+		e.alone = []*encoding{e}
+		h.encodings = append(h.encodings, e)
+	}
+	return nil
+}
+
+// encoding returns the hub's encoding of that name, nil if it has none.
+func (h *hub) encoding(name string) *encoding {
+	for _, e := range h.encodings {
+		if strings.EqualFold(e.Name(), name) {
+			return e
+		}
+	}
+	return nil
+}
+
+// method finds the method for a target, nil if there is none.
+func (h *hub) method(target string) *method {
+	if m := h.methods[target]; m != nil {
+		return m
+	}
+	return h.methods[strings.ToLower(target)]
+}
+
+// open takes a client that the service has given to server.
+func (h *hub) open(server *serverConn, m *serviceprotocol.OpenConnection) {
+	c := newClient(h, server, m)
+	if before := h.clients.put(c); before != nil {
+		before.end(replaced())
+	}
+	server.clients.Add(1)
+	h.app.clients.Add(1)
+	if h.app.closing.Load() {
+		c.end(shutDown(c))
+	}
+}

@@ -1,0 +1,87 @@
+package appserver
+
+import (
+	"errors"
+	"time"
+
+	"switchboard/hubprotocol"
+)
+
+// A HubConfig holds the settings of one hub. The zero value of each field is its
+// default, that of ASP.NET Core where it has the setting too.
+type HubConfig struct {
+	// Name is the hub's name at the service, in any case. Default: the name of
+	// the hub's type.
+	Name string
+
+	// SupportedProtocols are the encodings that clients may choose from; what
+	// is sent to many clients is encoded in each of them. Default: JSON and
+	// MessagePack.
+	SupportedProtocols []hubprotocol.Protocol
+
+	// HandshakeTimeout is how long a client may take for its handshake.
+	// Default 15 s.
+	HandshakeTimeout time.Duration
+
+	// KeepAliveInterval is the time between two pings to a client. Clients give
+	// up after 30 s of silence, so it should be at most half of that. Default 15 s.
+	KeepAliveInterval time.Duration
+
+	// ClientTimeoutInterval is how long a client may be silent. It holds for
+	// clients that have sent a ping, which the official ones do every 15 s.
+	// Default 30 s.
+	ClientTimeoutInterval time.Duration
+
+	// MaximumReceiveMessageSize bounds one message from a client, in bytes; a
+	// client that sends a larger one is closed. Default 32768; -1 is no bound.
+	MaximumReceiveMessageSize int
+
+	// MaximumParallelInvocationsPerClient is how many calls of one client may
+	// run at once. With 1, the default, each starts when the one before it has
+	// returned.
+	MaximumParallelInvocationsPerClient int
+
+	// MaximumPendingBytesPerClient bounds what a client has sent and the hub
+	// has not handled yet; a client beyond it is closed, so that it cannot fill
+	// the memory while its call runs. Default 4 MiB.
+	MaximumPendingBytesPerClient int
+
+	// EnableDetailedErrors tells clients why a call failed: the name of the
+	// error's type, "Error" unless it has a method ErrorType() string, and its
+	// text. Default: they are told that it failed.
+	EnableDetailedErrors bool
+}
+
+func (c *HubConfig) check() error {
+	switch {
+	case c.HandshakeTimeout < 0:
+		return errors.New("HandshakeTimeout: must not be negative")
+	case c.KeepAliveInterval < 0:
+		return errors.New("KeepAliveInterval: must not be negative")
+	case c.ClientTimeoutInterval < 0:
+		return errors.New("ClientTimeoutInterval: must not be negative")
+	case c.MaximumReceiveMessageSize < -1:
+		return errors.New("MaximumReceiveMessageSize: must not be less than -1")
+	case c.MaximumParallelInvocationsPerClient < 0:
+		return errors.New("MaximumParallelInvocationsPerClient: must not be negative")
+	case c.MaximumPendingBytesPerClient < 0:
+		return errors.New("MaximumPendingBytesPerClient: must not be negative")
+	}
+	return nil
+}
+
+func (c *HubConfig) setDefaults(typeName string) {
+	setDefault(&c.Name, typeName)
+	setDefault(&c.HandshakeTimeout, 15*time.Second)
+	setDefault(&c.KeepAliveInterval, 15*time.Second)
+	setDefault(&c.ClientTimeoutInterval, 30*time.Second)
+	setDefault(&c.MaximumReceiveMessageSize, 32<<10)
+	setDefault(&c.MaximumParallelInvocationsPerClient, 1)
+	setDefault(&c.MaximumPendingBytesPerClient, max(4<<20, 2*c.MaximumReceiveMessageSize))
+	if len(c.SupportedProtocols) == 0 {
+		c.SupportedProtocols = []hubprotocol.Protocol{hubprotocol.JSON, hubprotocol.MessagePack}
+	}
+}
+
+// receiveLimit is MaximumReceiveMessageSize with 0 for no bound.
+func (c *HubConfig) receiveLimit() int { return max(c.MaximumReceiveMessageSize, 0) }

@@ -1,0 +1,257 @@
+package appserver
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"runtime/debug"
+	"strings"
+	"sync"
+
+	"switchboard/hubprotocol"
+)
+
+// A method is one hub method that clients may call.
+type method struct {
+	name       string // Chat.Send, for messages
+	function   reflect.Value
+	hub        reflect.Value // the receiver
+	context    bool          // the first parameter is the context
+	parameters []reflect.Type
+	value, err int       // position of each result, -1 if it has none
+	frames     sync.Pool // of *frame
+}
+
+// A frame holds the arguments of one call, and is used again.
+type frame struct {
+	in   []reflect.Value // receiver, [context], parameters
+	into []any           // pointers to the parameters
+}
+
+var (
+	contextType   = reflect.TypeFor[*Context]()
+	anyContext    = reflect.TypeFor[context.Context]()
+	errorType     = reflect.TypeFor[error]()
+	connectHook   = reflect.TypeFor[func(*Context) error]()
+	disconnectedT = reflect.TypeFor[func(*Context, error)]()
+)
+
+// setMethods finds the methods and hooks of the hub value.
+func (h *hub) setMethods(value reflect.Value) error {
+	typ := value.Type()
+	if err := checkEmbedded(typ.Elem()); err != nil {
+		return err
+	}
+	h.methods = map[string]*method{}
+	for i := range typ.NumMethod() {
+		m := typ.Method(i)
+		name := typ.Elem().Name() + "." + m.Name
+		if hook, err := h.setHook(name, m.Name, value.Method(i)); hook || err != nil {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		method, err := newMethod(name, value, m)
+		if err != nil {
+			return err
+		}
+		if other := h.methods[strings.ToLower(m.Name)]; other != nil {
+			return fmt.Errorf("%s: differs from %s in case only, which clients cannot tell apart", name, other.name)
+		}
+		for _, spelling := range []string{m.Name, strings.ToLower(m.Name), strings.ToLower(m.Name[:1]) + m.Name[1:]} {
+			h.methods[spelling] = method
+		}
+	}
+	return nil
+}
+
+// checkEmbedded refuses structs that would let clients call methods by accident,
+// such as Lock and Unlock of an embedded sync.Mutex.
+func checkEmbedded(typ reflect.Type) error {
+	for i := range typ.NumField() {
+		field := typ.Field(i)
+		if !field.Anonymous {
+			continue
+		}
+		embedded := field.Type
+		if embedded.Kind() != reflect.Pointer && embedded.Kind() != reflect.Interface {
+			embedded = reflect.PointerTo(embedded)
+		}
+		if embedded.NumMethod() > 0 {
+			return fmt.Errorf("%s embeds %s, so clients could call its method %s; give the field a name",
+				typ.Name(), field.Type, embedded.Method(0).Name)
+		}
+	}
+	return nil
+}
+
+func (h *hub) setHook(fullName, name string, bound reflect.Value) (isHook bool, err error) {
+	switch name {
+	case "OnConnected":
+		hook, ok := bound.Interface().(func(*Context) error)
+		if !ok {
+			return true, fmt.Errorf("%s is %v, not %v", fullName, bound.Type(), connectHook)
+		}
+		h.onConnected = hook
+	case "OnDisconnected":
+		hook, ok := bound.Interface().(func(*Context, error))
+		if !ok {
+			return true, fmt.Errorf("%s is %v, not %v", fullName, bound.Type(), disconnectedT)
+		}
+		h.onDisconnected = hook
+	default:
+		return false, nil
+	}
+	return true, nil
+}
+
+func newMethod(name string, hub reflect.Value, m reflect.Method) (*method, error) {
+	result := &method{name: name, function: m.Func, hub: hub}
+	if err := result.setParameters(m.Type); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if err := result.setResults(m.Type); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	result.frames.New = func() any { return result.newFrame() }
+	return result, nil
+}
+
+func (m *method) setParameters(typ reflect.Type) error {
+	if typ.IsVariadic() {
+		return fmt.Errorf("parameter %d is variadic; take a slice", typ.NumIn()-1)
+	}
+	for i := 1; i < typ.NumIn(); i++ { // 0 is the receiver
+		p := typ.In(i)
+		switch {
+		case i == 1 && (p == contextType || p == anyContext):
+			m.context = true
+			continue
+		case p == contextType || p == anyContext:
+			return fmt.Errorf("parameter %d is a context; it must be the first", i)
+		}
+		if reason := cannotTravel(p); reason != "" {
+			return fmt.Errorf("parameter %d %s", i, reason)
+		}
+		m.parameters = append(m.parameters, p)
+	}
+	return nil
+}
+
+func (m *method) setResults(typ reflect.Type) error {
+	m.value, m.err = -1, -1
+	last := typ.NumOut() - 1
+	if last >= 0 && typ.Out(last) == errorType {
+		m.err = last
+		last--
+	}
+	switch {
+	case last > 0:
+		return fmt.Errorf("it has %d results; a method returns nothing, a value, an error, or a value and an error", typ.NumOut())
+	case last < 0:
+		return nil
+	case typ.Out(0) == errorType:
+		return fmt.Errorf("result 1 is an error; the error comes last")
+	}
+	m.value = 0
+	if reason := cannotTravel(typ.Out(0)); reason != "" {
+		return fmt.Errorf("result 1 %s", reason)
+	}
+	return nil
+}
+
+// cannotTravel says why no protocol can carry a value of the type, or "".
+func cannotTravel(typ reflect.Type) string {
+	switch typ.Kind() {
+	case reflect.Chan:
+		return "is a channel, which cannot be encoded"
+	case reflect.Func:
+		return "is a function, which cannot be encoded"
+	case reflect.Interface:
+		if typ.NumMethod() > 0 {
+			return fmt.Sprintf("is the interface %v; only any can be decoded", typ)
+		}
+	case reflect.Complex64, reflect.Complex128, reflect.UnsafePointer, reflect.Uintptr:
+		return fmt.Sprintf("is %v, which cannot be encoded", typ)
+	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+		return cannotTravel(typ.Elem())
+	}
+	return ""
+}
+
+func (m *method) newFrame() *frame {
+	f := &frame{in: []reflect.Value{m.hub}}
+	if m.context {
+		f.in = append(f.in, reflect.Value{})
+	}
+	for _, p := range m.parameters {
+		pointer := reflect.New(p)
+		f.in = append(f.in, pointer.Elem())
+		f.into = append(f.into, pointer.Interface())
+	}
+	return f
+}
+
+// bind decodes the arguments of a call. Nothing in the frame aliases them.
+//
+// Source of the texts: dotnet/aspnetcore JsonHubProtocol.cs, BindTypes;
+// MessagePackHubProtocolWorker.cs, BindArguments.
+func (m *method) bind(p hubprotocol.Protocol, arguments [][]byte) (*frame, error) {
+	if len(arguments) != len(m.parameters) {
+		return nil, &exception{"InvalidDataException", fmt.Sprintf(
+			"Invocation provides %d argument(s) but target expects %d.", len(arguments), len(m.parameters))}
+	}
+	f := m.frames.Get().(*frame)
+	for i, raw := range arguments {
+		if err := p.ParseValue(raw, f.into[i]); err != nil {
+			m.free(f)
+			return nil, bindingError(p, i)
+		}
+	}
+	return f, nil
+}
+
+func bindingError(p hubprotocol.Protocol, argument int) error {
+	which := "arguments"
+	if p.Binary() {
+		which = fmt.Sprintf("argument %d", argument)
+	}
+	return &exception{"InvalidDataException", "Error binding " + which +
+		". Make sure that the types of the provided values match the types of the hub method being invoked."}
+}
+
+// free lets go of what the frame holds, which the method may still use.
+func (m *method) free(f *frame) {
+	if m.context {
+		f.in[1] = reflect.Value{}
+	}
+	for _, v := range f.in[len(f.in)-len(m.parameters):] {
+		v.SetZero()
+	}
+	m.frames.Put(f)
+}
+
+// call runs the method. A panic of it is an error.
+func (m *method) call(ctx *Context, f *frame) (value any, err error) {
+	defer m.free(f)
+	defer recovered(&err)
+	if m.context {
+		f.in[1] = reflect.ValueOf(ctx)
+	}
+	results := m.function.Call(f.in)
+	if m.err >= 0 {
+		err, _ = results[m.err].Interface().(error)
+	}
+	if m.value >= 0 && err == nil {
+		value = results[m.value].Interface()
+	}
+	return value, err
+}
+
+// recovered makes an error of a panic. It is deferred itself.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = &panicError{p, debug.Stack()}
+	}
+}

@@ -1,0 +1,167 @@
+package appserver
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"switchboard/accesstoken"
+	"switchboard/negotiate"
+)
+
+// Query parameters that negotiate adds for the service and for the hub.
+const (
+	parameterPath      = "asrs.op"         // the hub's path on the app
+	parameterRequestID = "asrs_request_id" // ties log lines together
+)
+
+// negotiate sends the client to the service.
+//
+// Source: azure-signalr NegotiateHandler.cs, ServiceRouteHelper.cs.
+func (h *hub) negotiate(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		w.Header().Set("Content-Type", "text/plain")
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
+	identity, err := h.app.config.Identify(r)
+	if err != nil {
+		h.refuse(w, err)
+		return
+	}
+	if !h.online() {
+		http.Error(w, "Azure SignalR Service is not connected yet, please try again later.", http.StatusInternalServerError)
+		return
+	}
+	token, err := h.clientToken(identity)
+	if err != nil {
+		h.refuse(w, err)
+		return
+	}
+	body, err := json.Marshal(negotiate.Redirect{URL: h.clientURL(r), AccessToken: token})
+	if err != nil {
+		h.refuse(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = w.Write(body)
+}
+
+func (h *hub) refuse(w http.ResponseWriter, err error) {
+	if refusal, ok := errors.AsType[*HTTPError](err); ok {
+		if refusal.Text == "" {
+			w.WriteHeader(refusal.Status)
+		} else {
+			http.Error(w, refusal.Text, refusal.Status)
+		}
+		return
+	}
+	if errors.Is(err, accesstoken.ErrTooLong) {
+		http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
+		return
+	}
+	h.log.Error("negotiate failed", "error", err)
+	http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+}
+
+func (h *hub) online() bool {
+	for _, s := range h.connected() {
+		if s.writable() {
+			return true
+		}
+	}
+	return false
+}
+
+// clientURL returns where the client shall go: the service, with the hub's path
+// and the client's own query, which the hub gets to see again.
+func (h *hub) clientURL(r *http.Request) string {
+	var b strings.Builder
+	b.WriteString(h.app.clientBase(r, h.name))
+	if h.path != "" {
+		b.WriteString("&" + parameterPath + "=" + url.QueryEscape(h.path))
+	}
+	if r.URL.RawQuery != "" {
+		b.WriteString("&" + r.URL.RawQuery)
+	}
+	id := randomBytes()
+	b.WriteString("&" + parameterRequestID + "=" + base64.RawURLEncoding.EncodeToString(id[:8]))
+	return b.String()
+}
+
+// clientBase returns the hub's URL at the service. A service in this process is
+// reached on the address that the client has just used.
+func (a *App) clientBase(r *http.Request, hub string) string {
+	target := a.endpoint.ClientURL(hub)
+	if a.embedded == nil {
+		return target
+	}
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	_, query, _ := strings.Cut(target, "?")
+	return scheme + "://" + r.Host + "/client/?" + query
+}
+
+// clientToken returns the token that the client shows to the service. The claims
+// that are for the service come first.
+//
+// Source: azure-signalr ClaimsUtility.cs, BuildJwtClaims.
+func (h *hub) clientToken(identity Identity) (string, error) {
+	var claims []Claim
+	add := func(name, value string) { claims = append(claims, Claim{Type: name, Value: value}) }
+	if identity.UserID != "" {
+		add(accesstoken.ClaimUserID, identity.UserID)
+	}
+	if s := int(h.config.HandshakeTimeout / time.Second); s != 15 && s >= 1 && s <= 30 {
+		add(accesstoken.ClaimHandshakeWait, strconv.Itoa(s))
+	}
+	if t := identity.AuthenticationType; t != "" && t != "Bearer" {
+		add(accesstoken.ClaimAuthentication, t)
+	}
+	if h.config.EnableDetailedErrors {
+		add(accesstoken.ClaimDetailedErrors, "True")
+	}
+	now := time.Now()
+	return accesstoken.Sign(h.app.endpoint.AccessKey, h.app.config.TokenAlgorithm, accesstoken.Token{
+		Audience:  h.app.endpoint.ClientAudience(h.name),
+		IssuedAt:  now,
+		NotBefore: now,
+		Expires:   now.Add(h.app.config.TokenLifetime),
+		Claims:    append(claims, escapedClaims(identity.Claims)...),
+	})
+}
+
+// escapedClaims gives a prefix to claims of the user that the token itself, or
+// the service, would otherwise take for its own. The hub sees them without it.
+func escapedClaims(all []Claim) []Claim {
+	var claims []Claim
+	subjects := 0
+	for _, c := range all {
+		name := accesstoken.ShortName(c.Type)
+		if name == "sub" {
+			subjects++
+		}
+		if ofToken(name) || strings.HasPrefix(name, "asrs.") || name == "sub" && subjects > 1 {
+			name = accesstoken.UserPrefix + name
+		}
+		claims = append(claims, Claim{Type: name, Value: c.Value})
+	}
+	return claims
+}
+
+func ofToken(name string) bool {
+	switch name {
+	case "aud", "exp", "iat", "nbf", "iss", "actort", "acr", "azp", "c_hash", "jti", "nonce":
+		return true
+	}
+	return false
+}

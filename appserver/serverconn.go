@@ -1,0 +1,240 @@
+package appserver
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"switchboard/accesstoken"
+	"switchboard/internal/mux"
+	"switchboard/serviceprotocol"
+)
+
+const (
+	// userAgent names the SDK to the service.
+	userAgent = "Switchboard.AppServer/0.1"
+
+	// dialTimeout bounds an attempt to connect, handshake included.
+	//
+	// Source: azure-signalr ServiceConnectionBase.cs, DefaultHandshakeTimeout.
+	dialTimeout = 15 * time.Second
+)
+
+// A serverConn is one connection of a hub to the service.
+type serverConn struct {
+	hub     *hub
+	link    *mux.Conn
+	acks    acks
+	clients atomic.Int64 // clients that it carries
+	refused atomic.Bool  // the service has reported an error; it takes nothing more
+}
+
+// dial opens a server connection.
+func (h *hub) dial(ctx context.Context) (*serverConn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	header, err := h.app.serverHeader(h.name)
+	if err != nil {
+		return nil, err
+	}
+	socket, _, err := websocket.Dial(ctx, h.app.endpoint.ServerURL(h.name, newConnectionID()), &websocket.DialOptions{
+		HTTPClient: h.app.config.HTTPClient,
+		HTTPHeader: header,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := &serverConn{hub: h}
+	s.link = mux.New(mux.WebSocket(context.WithoutCancel(ctx), socket), mux.Options{
+		Ping:      s.keepAlivePing,
+		Malformed: func(err error) { h.log.Warn("service message skipped", "error", err) },
+	})
+	request := &serviceprotocol.HandshakeRequest{Version: serviceprotocol.Version}
+	if err := s.link.Handshake(ctx, request); err != nil {
+		_ = socket.CloseNow()
+		return nil, err
+	}
+	return s, nil
+}
+
+// serverHeader is that of the WebSocket request.
+//
+// Source: azure-signalr ConnectionFactory.cs, ServiceConnection.cs.
+func (a *App) serverHeader(hub string) (http.Header, error) {
+	now := time.Now()
+	token, err := accesstoken.Sign(a.endpoint.AccessKey, a.config.TokenAlgorithm, accesstoken.Token{
+		Audience:  a.endpoint.ServerAudience(hub),
+		IssuedAt:  now,
+		NotBefore: now,
+		Expires:   now.Add(a.config.TokenLifetime),
+		Claims:    []Claim{{Type: accesstoken.ClaimNameID, Value: a.config.ServerID}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	header := http.Header{}
+	header.Set("Authorization", "Bearer "+token)
+	header.Set("Asrs-User-Agent", userAgent)
+	header.Set("X-Asrs-Server-Id", a.config.ServerID)
+	header.Set("X-Requested-With", "XMLHttpRequest")
+	return header, nil
+}
+
+// newConnectionID returns a random GUID in the usual form.
+func newConnectionID() string {
+	b := randomBytes()
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+func randomBytes() (b [16]byte) {
+	_, _ = rand.Read(b[:]) // never fails
+	return b
+}
+
+// serve runs the connection until ctx is done or it fails. Its clients end with it.
+func (s *serverConn) serve(ctx context.Context) error {
+	s.hub.attach(s)
+	err := s.link.Serve(ctx, s.handle)
+	s.hub.detach(s)
+	s.acks.end()
+	s.drop(func(*client) bool { return true }, fmt.Errorf("%w: %w", ErrServerConnectionLost, err))
+	return err
+}
+
+// writable tells whether something can be sent.
+func (s *serverConn) writable() bool { return !s.refused.Load() }
+
+// handle takes one message of the service. It never waits, so that a client
+// whose hub is slow holds up nobody else.
+func (s *serverConn) handle(_ context.Context, m serviceprotocol.Message) error {
+	switch m := m.(type) {
+	case *serviceprotocol.ConnectionData:
+		if c := s.client(m.ConnectionID); c != nil {
+			c.receive(m.Payload)
+		}
+	case *serviceprotocol.OpenConnection:
+		s.hub.open(s, m)
+	case *serviceprotocol.CloseConnection:
+		if c := s.client(m.ConnectionID); c != nil {
+			c.end(closedByService(m))
+		}
+	case *serviceprotocol.Ping:
+		s.handlePing(m)
+	case *serviceprotocol.Ack:
+		s.acks.settle(m)
+	case *serviceprotocol.ServiceError:
+		s.handleError(m)
+	case *serviceprotocol.ServiceEvent:
+		s.hub.log.Warn("service event", "kind", int(m.Kind), "object", int(m.ObjectType), "id", strings.Clone(m.ID), "message", strings.Clone(m.Message))
+	}
+	return nil
+}
+
+// client returns one of the clients that this connection carries.
+func (s *serverConn) client(id string) *client {
+	if c := s.hub.clients.get(id); c != nil && c.server == s {
+		return c
+	}
+	return nil
+}
+
+// drop ends those clients of the connection that match.
+func (s *serverConn) drop(match func(*client) bool, err error) {
+	for _, c := range s.hub.clients.appendTo(nil) {
+		if c.server == s && match(c) {
+			c.end(lost(err))
+		}
+	}
+}
+
+// handleError does as the .NET SDK: the connection is read on, but nothing is
+// sent over it, until the service closes it.
+//
+// Source: azure-signalr ServiceConnectionBase.cs, OnServiceErrorAsync.
+func (s *serverConn) handleError(m *serviceprotocol.ServiceError) {
+	if m.Error == "" {
+		return
+	}
+	s.refused.Store(true)
+	s.hub.log.Error("service error", "error", strings.Clone(m.Error))
+}
+
+// handlePing looks at the notices in a ping; a client count and the like tell how
+// busy the service is.
+//
+// Source: azure-signalr ServiceConnectionBase.cs, OnPingMessageAsync.
+func (s *serverConn) handlePing(m *serviceprotocol.Ping) {
+	if _, ok := m.Get(serviceprotocol.PingEcho); ok {
+		_ = s.trySend(m) // a probe that finds the queue full is answered by silence
+		return
+	}
+	if node, ok := m.Get(serviceprotocol.PingOffline); ok {
+		s.drop(func(c *client) bool { return node == "" || c.node == node }, errInstanceGone)
+		return
+	}
+	for key, field := range map[string]*atomic.Int64{
+		serviceprotocol.PingClientCount: &s.hub.load.clients,
+		serviceprotocol.PingServerCount: &s.hub.load.servers,
+		serviceprotocol.PingCapacity:    &s.hub.load.capacity,
+	} {
+		if text, ok := m.Get(key); ok {
+			if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+				field.Store(n)
+			}
+		}
+	}
+}
+
+// keepAlivePing tells the service how many clients there are.
+func (s *serverConn) keepAlivePing() *serviceprotocol.Ping {
+	return &serviceprotocol.Ping{Messages: []string{
+		serviceprotocol.PingClientsInHub, strconv.FormatInt(s.hub.app.clients.Load(), 10),
+		serviceprotocol.PingClients, strconv.FormatInt(s.clients.Load(), 10),
+	}}
+}
+
+// trySend sends unless the queue is full.
+func (s *serverConn) trySend(m serviceprotocol.Message) error { return s.link.Send(done, m) }
+
+// done is a context that ends any waiting at once.
+var done = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+// send calls send with a server connection that works: via if it does, else the
+// one that key stands for, else any. One key means one connection while all
+// work, so that what is sent to one audience arrives in order, and many audiences
+// share the load.
+func (h *hub) send(via *serverConn, key string, send func(*serverConn) error) error {
+	if via != nil && via.writable() {
+		if err := send(via); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+	}
+	servers := h.connected()
+	first := int(maphash.String(keySeed, key) >> 33)
+	for i := range servers {
+		s := servers[(first+i)%len(servers)]
+		if !s.writable() {
+			continue
+		}
+		if err := send(s); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+	}
+	return ErrNotConnected
+}
+
+var keySeed = maphash.MakeSeed()
