@@ -1,0 +1,102 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/knadh/koanf/providers/posflag"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/pflag"
+)
+
+// usages are the words about each setting in the help.
+var usages = map[string]string{
+	"listen":                        "`host:port` to listen on; without host on all addresses, port 0 takes a free one",
+	"log.level":                     "least `level` that is logged: debug, info, warn or error",
+	"log.format":                    "`format` of the log: text, json, or auto (text on a terminal)",
+	"tls.cert-file":                 "`file` with the certificate chain in PEM; with it the service speaks HTTPS",
+	"tls.key-file":                  "`file` with the private key in PEM",
+	"metrics-listen":                "`host:port` for Prometheus, at /metrics; empty for none",
+	"shutdown-timeout":              "longest `duration` of a shutdown in good order",
+	"access-keys":                   "`key` that signs tokens; repeat it for more keys, all are valid",
+	"mode":                          "`who` answers clients: default, serverless or classic",
+	"endpoint":                      "`URL` under which clients and app servers reach the service (default from --listen)",
+	"instance-id":                   "`name` of this instance for app servers (default random)",
+	"timeouts.handshake":            "longest wait for a handshake",
+	"timeouts.connect":              "longest time from a client's negotiate to its connection",
+	"timeouts.ping":                 "time between pings to an app server",
+	"timeouts.server-idle":          "a server connection that is silent for so long is ended",
+	"timeouts.server-stall":         "a server connection that takes no bytes for so long is ended",
+	"timeouts.client-send":          "a client that takes no bytes for so long is closed",
+	"limits.client-connections":     "most client connections; more are refused (default no bound)",
+	"limits.client-message-bytes":   "largest message from a client (default no bound)",
+	"limits.client-handshake-bytes": "largest handshake request from a client",
+	"limits.client-queue-bytes":     "most bytes that wait for a slow client before it is closed",
+	"limits.server-message-bytes":   "largest message from an app server",
+	"limits.server-queue-bytes":     "most bytes that wait for a slow app server before its clients wait",
+	"limits.header-bytes":           "largest request line and headers together",
+}
+
+// addConfigFlags adds --config and a flag for each setting.
+func addConfigFlags(flags *pflag.FlagSet) {
+	flags.SortFlags = false
+	flags.String("config", "", "YAML `file` with settings ("+envConfig+")")
+	for _, s := range settings() {
+		flags.Var(&flagValue{setting: s}, s.flag(), usages[s.key])
+	}
+}
+
+// configFile returns the path that --config or the environment names.
+func configFile(flags *pflag.FlagSet, environ []string) string {
+	if f := flags.Lookup("config"); f.Changed {
+		return f.Value.String()
+	}
+	return lookupEnv(environ, envConfig)
+}
+
+// loadFlags takes the flags that were given.
+func (l *loader) loadFlags(flags *pflag.FlagSet) {
+	k := koanf.New(".")
+	given := func(f *pflag.Flag) (string, any) {
+		v, ok := f.Value.(*flagValue)
+		if !ok || !f.Changed {
+			return "", nil
+		}
+		return v.setting.key, v.value()
+	}
+	if err := k.Load(posflag.ProviderWithFlag(flags, ".", nil, given), nil); err != nil {
+		l.mistakes.add("flags: %s", err)
+		return
+	}
+	l.add(k.All(), func(key string) string { return "--" + l.settings[key].flag() })
+}
+
+// A flagValue collects what was given for a setting. It accepts everything:
+// the loader reports wrong values together with those of the other sources.
+type flagValue struct {
+	setting setting
+	given   []string
+}
+
+var _ pflag.Value = (*flagValue)(nil)
+
+func (v *flagValue) Set(text string) error {
+	v.given = append(v.given, text)
+	return nil
+}
+
+func (v *flagValue) value() any {
+	if v.setting.kind == kindList {
+		return v.given
+	}
+	return v.given[len(v.given)-1]
+}
+
+func (v *flagValue) Type() string { return v.setting.kind.String() }
+
+// String is what the help shows as default.
+func (v *flagValue) String() string {
+	if len(v.given) > 0 {
+		return strings.Join(v.given, ",")
+	}
+	return v.setting.defaultText()
+}
