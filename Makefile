@@ -1,0 +1,56 @@
+# Switchboard. "make help" lists what there is.
+
+GO      ?= go
+FUZZ    ?= 20s
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+
+.DEFAULT_GOAL := check
+.PHONY: help chat build test check lint go-test npm fuzz bench rename
+
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+chat: ## Run the chat example: service, app server and page in one process
+	@scripts/prerequisites.sh go node npm
+	@scripts/npm-ci.sh examples/chat
+	@$(GO) run ./examples/chat
+
+build: ## Build bin/switchboard
+	@scripts/prerequisites.sh go
+	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/switchboard ./cmd/switchboard
+
+test: npm lint go-test ## Run all checks and tests, as CI does; installs what they need
+
+check: lint ## Lint, and test without npm packages and browsers
+	$(GO) test -short ./...
+
+lint: ## gofmt, go vet, staticcheck, go.mod
+	@scripts/prerequisites.sh go
+	@unformatted=$$(git ls-files '*.go' | xargs gofmt -l); test -z "$$unformatted" || { echo "gofmt would change: $$unformatted"; exit 1; }
+	$(GO) mod verify
+	$(GO) mod tidy -diff
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+go-test: # with npm packages and Chromium, which "npm" installs
+	$(GO) test -race -timeout 15m ./...
+
+npm: # what the tests with official clients and a browser need
+	@scripts/prerequisites.sh go node npm
+	@scripts/npm-ci.sh examples/chat
+	@scripts/npm-ci.sh conformance
+	@scripts/chromium.sh >/dev/null
+
+fuzz: ## Fuzz every parser, FUZZ=20s each
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ) $$pkg || exit 1; \
+	  done; \
+	done
+
+bench: ## Run the benchmarks
+	$(GO) test -run '^$$' -bench . ./...
+
+rename: ## Give the module another path: make rename MODULE=example.org/switchboard
+	@test -n "$(MODULE)" || { echo "Say which path: make rename MODULE=example.org/switchboard"; exit 2; }
+	@scripts/rename.sh "$(MODULE)"
