@@ -1,6 +1,7 @@
 package appserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -155,18 +156,22 @@ func (p *ClientProxy) nobody() bool {
 }
 
 // route chooses the encodings and the server connection. A client of this app
-// server needs one encoding only and is sent to over its own connection, which
-// keeps the order with everything else that it gets.
+// server needs one encoding only. Within a call all goes over the connection of
+// the caller, so that it arrives in order, whomever it is for; outside of calls
+// such a client is sent to over its own.
 func (p *ClientProxy) route() ([]*encoding, *serverConn) {
-	if p.kind == toConnection {
-		if c := p.hub.clients.get(p.name); c != nil {
-			if e := c.encoding.Load(); e != nil {
-				return e.alone, c.server
-			}
-			return p.hub.encodings, c.server
-		}
+	if p.kind != toConnection {
+		return p.hub.encodings, p.via
 	}
-	return p.hub.encodings, p.via
+	c := p.hub.clients.get(p.name)
+	if c == nil {
+		return p.hub.encodings, p.via
+	}
+	encodings := p.hub.encodings
+	if e := c.encoding.Load(); e != nil {
+		encodings = e.alone
+	}
+	return encodings, cmp.Or(p.via, c.server)
 }
 
 // message returns the service message, in the space of o.

@@ -2,8 +2,8 @@ package appserver
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -36,7 +36,7 @@ func (h *hub) negotiate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !h.online() {
-		http.Error(w, "Azure SignalR Service is not connected yet, please try again later.", http.StatusInternalServerError)
+		answer(w, http.StatusInternalServerError, "Azure SignalR Service is not connected yet, please try again later.")
 		return
 	}
 	token, err := h.clientToken(identity)
@@ -44,7 +44,8 @@ func (h *hub) negotiate(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, err)
 		return
 	}
-	body, err := json.Marshal(negotiate.Redirect{URL: h.clientURL(r), AccessToken: token})
+	// Not json.Marshal, which would escape the & of the URL once more.
+	body, err := negotiate.Redirect{URL: h.clientURL(r), AccessToken: token}.MarshalJSON()
 	if err != nil {
 		h.refuse(w, err)
 		return
@@ -56,19 +57,23 @@ func (h *hub) negotiate(w http.ResponseWriter, r *http.Request) {
 
 func (h *hub) refuse(w http.ResponseWriter, err error) {
 	if refusal, ok := errors.AsType[*HTTPError](err); ok {
-		if refusal.Text == "" {
-			w.WriteHeader(refusal.Status)
-		} else {
-			http.Error(w, refusal.Text, refusal.Status)
-		}
+		answer(w, refusal.Status, refusal.Text)
 		return
 	}
 	if errors.Is(err, accesstoken.ErrTooLong) {
-		http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
+		answer(w, http.StatusRequestEntityTooLarge, err.Error())
 		return
 	}
 	h.log.Error("negotiate failed", "error", err)
-	http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+	answer(w, http.StatusInternalServerError, http.StatusText(http.StatusInternalServerError))
+}
+
+// answer refuses a client with exactly this text, which JavaScript clients show:
+// http.Error would add a line end.
+func answer(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text)
 }
 
 func (h *hub) online() bool {
