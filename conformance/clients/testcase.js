@@ -1,0 +1,117 @@
+"use strict";
+
+const assert = require("node:assert/strict");
+const { Peer, retryDelay } = require("./peer");
+const within = require("./within");
+
+const { fetch } = globalThis; // some clients must not see it
+
+// A Skip ends a case that the client cannot run.
+class Skip extends Error {}
+
+// A TestCase is what a case works with: connections that end with it, and the
+// app server's control.
+class TestCase {
+  // origin is the address of the app server; other is the protocol that
+  // protocol is not.
+  constructor({ origin, version, signalr, protocols, protocol }) {
+    Object.assign(this, { origin, version, signalr, protocols, protocol });
+    this.other = protocol === "json" ? "messagepack" : "json";
+    this.peers = [];
+  }
+
+  skip(reason) {
+    throw new Skip(reason);
+  }
+
+  // needs skips the case when the version lacks something.
+  needs(feature) {
+    if (this.version.lacks[feature]) this.skip(this.version.lacks[feature]);
+  }
+
+  equal(got, want, what) {
+    try {
+      assert.deepStrictEqual(got, want);
+    } catch (e) {
+      throw new Error(`${what ?? "result"}: ${e.message}`);
+    }
+  }
+
+  // fails expects a rejection with exactly this text.
+  async fails(promise, text) {
+    let value;
+    try {
+      value = await promise;
+    } catch (e) {
+      return this.equal(e?.message ?? e, text, "error text"); // some old errors are strings
+    }
+    throw new Error(`succeeded with ${JSON.stringify(value)}, want the error ${text}`);
+  }
+
+  // control makes the app server do or tell something.
+  async control(method, path) {
+    const response = await within(fetch(`${this.origin}/control/${path}`, { method }), path);
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+    return response.json();
+  }
+
+  // disconnected waits for the hub's OnDisconnected and returns the text of its error.
+  async disconnected(connectionId) {
+    return (await this.control("GET", `disconnected/${encodeURIComponent(connectionId)}`)).error;
+  }
+
+  async connect(options = {}) {
+    const peer = this.build(options);
+    await peer.start();
+    return peer;
+  }
+
+  // build makes a connection that is not started. Options: path or url, query,
+  // user, protocol, reconnect, and those of withUrl as http.
+  build({ path = "/hub", url, query = "", user, protocol = this.protocol, reconnect, http = {} }) {
+    const log = { lines: [], sent: 0, received: 0 };
+    const logger = { log: (level, text) => note(log, text, () => peer.changed()) };
+    const exchanges = [];
+    const options = { logger, httpClient: this.recorder(logger, exchanges), ...http };
+    if (user) options.accessTokenFactory = () => user;
+    const builder = new this.signalr.HubConnectionBuilder()
+      .withUrl((url ?? this.origin + path) + query, options)
+      .withHubProtocol(this.protocols[protocol]())
+      .configureLogging(logger);
+    if (reconnect) builder.withAutomaticReconnect(Array(100).fill(retryDelay));
+    const peer = new Peer(builder.build(), log, exchanges);
+    this.peers.push(peer);
+    return peer;
+  }
+
+  // recorder is the client's own HTTP client, with a memory.
+  recorder(logger, exchanges) {
+    class Recorder extends this.signalr.DefaultHttpClient {
+      async send(request) {
+        const response = await super.send(request);
+        exchanges.push({ url: request.url, body: response.content });
+        return response;
+      }
+    }
+    return new Recorder(logger);
+  }
+
+  // end stops the connections that are still open.
+  end() {
+    return Promise.all(this.peers.map((peer) => peer.stop()));
+  }
+
+  // story is what the clients logged last, for the report of a failure.
+  story() {
+    return this.peers.map((peer, i) => `client ${i}:\n  ${peer.log.lines.slice(-12).join("\n  ")}`).join("\n");
+  }
+}
+
+function note(log, text, changed) {
+  log.lines.push(text);
+  if (text.startsWith("(WebSockets transport) sending data")) log.sent++;
+  if (text.startsWith("(WebSockets transport) data received")) log.received++;
+  changed();
+}
+
+module.exports = { TestCase, Skip };

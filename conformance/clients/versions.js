@@ -1,0 +1,31 @@
+"use strict";
+
+// What is special about each version of the client. A lack is told as the
+// reason for which a case is skipped.
+
+const httpErrorOld = (status, reason) => reason; // HttpError had the reason phrase for its message
+const httpErrorNew = (status, reason, body) =>
+  `Failed to complete negotiation with the server: Error: ${body || reason}: Status code '${status}'`;
+
+module.exports = {
+  "10.0.11": { client: "signalr-10", msgpack: "signalr-10-msgpack", negotiateVersion: 1, httpError: httpErrorNew, lacks: {} },
+  "8.0.29": { client: "signalr-8", msgpack: "signalr-8-msgpack", negotiateVersion: 1, httpError: httpErrorNew, lacks: {} },
+  "5.0.17": {
+    client: "signalr-5", msgpack: "signalr-5-msgpack", negotiateVersion: 1, httpError: httpErrorOld,
+    // Node had no fetch of its own then, and the client takes one for a browser's.
+    prepare: () => delete globalThis.fetch,
+    lacks: {},
+  },
+  "3.1.31": {
+    client: "signalr-3.1", msgpack: "signalr-3.1-msgpack", negotiateVersion: 1, httpError: httpErrorOld,
+    lacks: { headers: "the client has no headers option before 5.0" },
+  },
+  "1.1.4": {
+    client: "aspnet-signalr-1.1", msgpack: "aspnet-signalr-1.1-msgpack", negotiateVersion: 0, httpError: httpErrorOld,
+    lacks: {
+      headers: "the client has no headers option before 5.0",
+      connectionId: "the client does not tell its connection id before 3.0",
+      reconnect: "the client has no automatic reconnect before 3.0",
+    },
+  },
+};

@@ -1,0 +1,41 @@
+package conformance_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// versions are those that package.json installs and clients/versions.js knows.
+var versions = []string{"10.0.11", "8.0.29", "5.0.17", "3.1.31", "1.1.4"}
+
+var protocols = []string{"json", "messagepack"}
+
+// TestClients has a subtest for each version, protocol and case, such as
+// TestClients/10.0.11/json/invoke_number.
+func TestClients(t *testing.T) {
+	long(t)
+	installClients(t)
+	svc := startService(t)
+	for _, version := range versions {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			for _, protocol := range protocols {
+				t.Run(protocol, func(t *testing.T) {
+					t.Parallel()
+					app := startApp(t, svc, version+" "+protocol)
+					runCases(t, version, protocol, app.url)
+				})
+			}
+		})
+	}
+}
+
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("builds the command and runs it with real clients: too long for -short")
+	}
+}

@@ -1,0 +1,128 @@
+package conformance_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"switchboard/accesstoken"
+)
+
+// wait bounds every step.
+const wait = 15 * time.Second
+
+const accessKey = "conformance-key-of-more-than-32-bytes"
+
+// A service is the switchboard command, running.
+type service struct {
+	connectionString string
+	endpoint         *accesstoken.Endpoint
+}
+
+// startService builds the command and runs it until the test ends. It then has
+// to end in good order.
+func startService(t *testing.T) *service {
+	t.Helper()
+	cmd := exec.Command(buildCommand(t), "serve", "--listen", "127.0.0.1:0", "--access-key", accessKey, "--log-format", "json")
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	address := make(chan string, 1)
+	var reading sync.WaitGroup
+	reading.Go(func() { readLog(t.Output(), stderr, address) })
+	t.Cleanup(func() { stopService(t, cmd, &reading) })
+
+	select {
+	case a := <-address:
+		return newService(t, a)
+	case <-time.After(wait):
+		t.Fatal("the command does not say where it listens")
+		return nil
+	}
+}
+
+// buildCommand builds with the race detector if the test has it.
+func buildCommand(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "switchboard")
+	args := slices.Concat([]string{"build", "-o", binary}, raceFlag, []string{"../cmd/switchboard"})
+	if out, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return binary
+}
+
+func newService(t *testing.T, address string) *service {
+	t.Helper()
+	s := &service{connectionString: fmt.Sprintf("Endpoint=http://%s;AccessKey=%s;Version=1.0;", address, accessKey)}
+	var err error
+	if s.endpoint, err = accesstoken.ParseConnectionString(s.connectionString); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func stopService(t *testing.T, cmd *exec.Cmd, reading *sync.WaitGroup) {
+	kill := time.AfterFunc(wait, func() { _ = cmd.Process.Kill() })
+	defer kill.Stop()
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Errorf("stop the command: %v", err)
+	}
+	reading.Wait()
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the command did not end in good order: %v", err)
+	}
+}
+
+// readLog reads what the command logs, until it ends. It tells the address, once,
+// and copies what is out of the ordinary.
+func readLog(w io.Writer, r io.Reader, address chan<- string) {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var line struct{ Level, Msg, Address string }
+		_ = json.Unmarshal(lines.Bytes(), &line) // a panic is not JSON
+		if line.Msg == "listening" {
+			address <- line.Address
+		}
+		if line.Level != "INFO" {
+			fmt.Fprintf(w, "service: %s\n", lines.Text())
+		}
+	}
+}
+
+// clientURL returns where clients of a hub connect to the service.
+func (s *service) clientURL(hub string) string { return s.endpoint.ClientURL(hub) }
+
+// webSocketURL is clientURL for a WebSocket.
+func (s *service) webSocketURL(hub string) string {
+	return "ws" + strings.TrimPrefix(s.clientURL(hub), "http")
+}
+
+// token lets a client connect to the service without the app server.
+func (s *service) token(hub, user string) (string, error) {
+	now := time.Now()
+	t := accesstoken.Token{Audience: s.endpoint.ClientAudience(hub), IssuedAt: now, NotBefore: now, Expires: now.Add(time.Hour)}
+	if user != "" {
+		t.Claims = []accesstoken.Claim{{Type: accesstoken.ClaimUserID, Value: user}}
+	}
+	return accesstoken.Sign(s.endpoint.AccessKey, accesstoken.HS256, t)
+}
+
+func bounded() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), wait)
+}
