@@ -28,6 +28,19 @@ const (
 	ModeClassic Mode = "classic"
 )
 
+// An Engine serves the sockets of clients.
+type Engine string
+
+// The engines.
+const (
+	// EngineAuto is event loops where the system has them (Linux) and the
+	// connection is plain TCP, else EngineGoroutines.
+	EngineAuto Engine = "auto"
+	// EngineGoroutines is a goroutine for each client. It needs about three times
+	// the memory for an idle client.
+	EngineGoroutines Engine = "goroutines"
+)
+
 // Config of a Service. The zero value works: it has one random access key,
 // which only ConnectionString tells.
 //
@@ -45,6 +58,9 @@ type Config struct {
 	Endpoint string `koanf:"endpoint"`
 	// InstanceID names this instance to app servers. Default: random.
 	InstanceID string `koanf:"instance-id"`
+	// Engine serves the sockets of clients. Default EngineAuto; there is no
+	// reason to change it but to compare.
+	Engine Engine `koanf:"engine"`
 	// Timeouts and Limits have defaults for whatever is not set.
 	Timeouts Timeouts `koanf:"timeouts"`
 	Limits   Limits   `koanf:"limits"`
@@ -109,6 +125,7 @@ const bodyTimeout = 5 * time.Second
 // for what New makes up: access key, instance id and endpoint.
 func (c Config) WithDefaults() Config {
 	set(&c.Mode, ModeDefault)
+	set(&c.Engine, EngineAuto)
 	set(&c.Timeouts.Handshake, 15*time.Second)
 	set(&c.Timeouts.Connect, 15*time.Second)
 	set(&c.Timeouts.Ping, 5*time.Second)
@@ -148,6 +165,11 @@ func (c Config) Check() error {
 	case "", ModeDefault, ModeServerless, ModeClassic:
 	default:
 		mistake("mode", "%q is not a mode: default, serverless and classic are", c.Mode)
+	}
+	switch c.Engine {
+	case "", EngineAuto, EngineGoroutines:
+	default:
+		mistake("engine", "%q is not an engine: auto and goroutines are", c.Engine)
 	}
 	if c.Endpoint != "" {
 		u, err := url.Parse(c.Endpoint)

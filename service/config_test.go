@@ -12,6 +12,7 @@ func TestConfigMistakesNameTheirKeys(t *testing.T) {
 	_, err := service.New(service.Config{
 		AccessKeys: []string{"good", ""},
 		Mode:       "half",
+		Engine:     "steam",
 		Endpoint:   "localhost",
 		Timeouts:   service.Timeouts{Connect: -time.Second},
 		Limits:     service.Limits{ClientQueueBytes: -1},
@@ -20,7 +21,7 @@ func TestConfigMistakesNameTheirKeys(t *testing.T) {
 		t.Fatal("New accepted it")
 	}
 	for _, want := range []string{
-		"access-keys[1]: must not be empty", `mode: "half" is not a mode`, `endpoint: "localhost" is not`,
+		"access-keys[1]: must not be empty", `mode: "half" is not a mode`, `engine: "steam" is not an engine`, `endpoint: "localhost" is not`,
 		"timeouts.connect: must not be negative", "limits.client-queue-bytes: must not be negative",
 	} {
 		if !strings.Contains(err.Error(), want) {

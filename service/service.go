@@ -16,12 +16,15 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"switchboard/accesstoken"
 	"switchboard/internal/clientconn/aspnetcore"
+	"switchboard/internal/clientconn/websocket"
+	"switchboard/internal/eventloop"
 	"switchboard/internal/pairing"
 	"switchboard/internal/router"
 	"switchboard/internal/serverconn"
@@ -42,6 +45,7 @@ type Service struct {
 	router  *router.Router
 	clients *aspnetcore.Handler
 	servers *serverconn.Handler
+	loops   *eventloop.Loops  // nil where the system has none
 	keeper  serverless.Keeper // of clients without an app server
 	mux     *http.ServeMux
 	closing atomic.Bool
@@ -67,11 +71,15 @@ func New(c Config) (*Service, error) {
 	if err := s.SetAccessKeys(c.AccessKeys...); err != nil {
 		return nil, err
 	}
+	if err := s.startLoops(); err != nil {
+		return nil, err
+	}
 	s.clients = aspnetcore.New(aspnetcore.Config{
 		Keys:           s.keys.Load,
 		Router:         s.router,
 		InstanceID:     c.InstanceID,
 		Limits:         c.clientLimits(),
+		WebSockets:     websocket.Server{Loops: s.loops},
 		ConnectTimeout: c.Timeouts.Connect,
 		MaxConnections: c.Limits.ClientConnections,
 		Log:            c.Logger,
@@ -89,6 +97,20 @@ func New(c Config) (*Service, error) {
 	s.mux = s.routes()
 	s.start()
 	return s, nil
+}
+
+// startLoops starts an event loop for each processor, if they are wanted and the
+// system has them.
+func (s *Service) startLoops() error {
+	if s.config.Engine == EngineGoroutines {
+		return nil
+	}
+	loops, err := eventloop.Start(runtime.GOMAXPROCS(0))
+	if errors.Is(err, eventloop.ErrUnsupported) {
+		return nil
+	}
+	s.loops = loops
+	return err
 }
 
 // standIn returns what makes the stand-in for missing app servers in the modes that have one.
@@ -184,5 +206,6 @@ func (s *Service) Shutdown(ctx context.Context) error {
 	err := errors.Join(s.clients.Shutdown(ctx), s.servers.Shutdown(ctx))
 	s.stop()
 	s.background.Wait()
+	s.loops.Stop()
 	return err
 }

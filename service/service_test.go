@@ -1,6 +1,8 @@
 package service_test
 
 import (
+	"fmt"
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -11,7 +13,20 @@ import (
 	"switchboard/serviceprotocol"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// Everything runs on both engines.
+func TestMain(m *testing.M) {
+	for _, engine := range []service.Engine{service.EngineAuto, service.EngineGoroutines} {
+		servicetest.Engine = engine
+		if code := m.Run(); code != 0 {
+			fmt.Fprintln(os.Stderr, "with engine", engine)
+			os.Exit(code)
+		}
+	}
+	if err := goleak.Find(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
 
 func TestClientThroughTheService(t *testing.T) {
 	svc := servicetest.Start(t, service.Config{})

@@ -21,6 +21,7 @@ var usages = map[string]string{
 	"mode":                          "`who` answers clients: default, serverless or classic",
 	"endpoint":                      "`URL` under which clients and app servers reach the service (default from --listen)",
 	"instance-id":                   "`name` of this instance for app servers (default random)",
+	"engine":                        "what serves the sockets of clients: auto or goroutines",
 	"timeouts.handshake":            "longest wait for a handshake",
 	"timeouts.connect":              "longest time from a client's negotiate to its connection",
 	"timeouts.ping":                 "time between pings to an app server",

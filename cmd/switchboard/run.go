@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 
 	"switchboard/service"
 )
@@ -17,6 +18,7 @@ import (
 // on, or had to cut connections. ready, when not nil, is called once the port
 // is open.
 func run(ctx context.Context, c config, log *slog.Logger, signals <-chan os.Signal, ready func(svc *service.Service, url string)) error {
+	collectOften()
 	l, url, err := open(ctx, c)
 	if err != nil {
 		return err
@@ -44,6 +46,16 @@ func run(ctx context.Context, c config, log *slog.Logger, signals <-chan os.Sign
 	}
 	r := running{service: svc, http: svc.HTTPServer(c.Listen), log: log, signals: signals}
 	return r.serve(ctx, l, c)
+}
+
+// collectOften has the heap grow less between two garbage collections than Go's
+// default of twice its size. Idle clients are most of it, and a service in
+// steady flow makes next to no garbage, so that this saves a quarter of the
+// memory and costs nothing. GOGC in the environment overrides it.
+func collectOften() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
 }
 
 // running is a service with its port open.

@@ -1,8 +1,6 @@
 package clientconn_test
 
 import (
-	"errors"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -182,9 +180,6 @@ func TestTheAppServerIsToldOfTheEnd(t *testing.T) {
 				if got := c.app.take(); !slices.Equal(got, tt.want) {
 					t.Errorf("the app server was sent %q, want %q", got, tt.want)
 				}
-				if c.Context().Err() == nil {
-					t.Error("the context lives on after the end")
-				}
 				if got := c.hub.Stats().Clients; got != 0 {
 					t.Errorf("the hub has %d clients, want 0", got)
 				}
@@ -194,14 +189,14 @@ func TestTheAppServerIsToldOfTheEnd(t *testing.T) {
 }
 
 // The transport may take five seconds to say goodbye.
-func TestContextEndsAfterTheCloseTimeout(t *testing.T) {
+func TestAbortAfterTheCloseTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := opened(t, jsonRequest, clientconn.Limits{})
 		start := time.Now()
 		c.Close(pairing.ClosedByAppServer, "")
-		<-c.Context().Done()
+		<-c.aborted
 		if d := time.Since(start); d != 5*time.Second {
-			t.Errorf("the context ended after %v, want 5 s", d)
+			t.Errorf("aborted after %v, want 5 s", d)
 		}
 	})
 }
@@ -217,12 +212,7 @@ func TestSlowClient(t *testing.T) {
 		{"over the bound", func(c *link) { c.deliver(bytes(400)); c.Multicast([]byte(bytes(601))) }, true},
 		{"over the bound, the other way round", func(c *link) { c.Multicast([]byte(bytes(601))); c.deliver(bytes(400)) }, true},
 		{"one large message", func(c *link) { c.deliver(bytes(5000)) }, false},
-		{"what the transport writes counts", func(c *link) {
-			c.deliver(bytes(600))
-			c.Next(noWait)
-			c.deliver(bytes(401))
-		}, true},
-		{"what the transport has written does not", func(c *link) {
+		{"what the transport has taken does not count", func(c *link) {
 			c.deliver(bytes(600))
 			c.next()
 			c.deliver(bytes(401))
@@ -232,14 +222,14 @@ func TestSlowClient(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := opened(t, jsonRequest, clientconn.Limits{QueueBytes: 1000})
 			tt.fill(c)
-			if got := c.Context().Err() != nil; got != tt.slow {
+			if got := c.isAborted(); got != tt.slow {
 				t.Errorf("the connection has ended: %v, want %v", got, tt.slow)
 			}
 			if !tt.slow {
 				return
 			}
-			if batch, err := c.Next(t.Context()); !errors.Is(err, io.EOF) {
-				t.Errorf("Next = %d messages, %v; want io.EOF, nobody reads them", len(batch), err)
+			if got := c.next(); got != "EOF" {
+				t.Errorf("the client gets %q, want nothing: nobody reads it", got)
 			}
 		})
 	}
@@ -249,10 +239,27 @@ func TestSlowClient(t *testing.T) {
 		for range 2 {
 			c.Multicast([]byte(bytes(501)))
 		}
-		if c.Context().Err() == nil {
+		if !c.isAborted() {
 			t.Error("the connection lives with more held back than the bound")
 		}
 	})
+}
+
+// The app server is told as soon as the transport is woken, even if that cannot
+// send and Take nothing.
+func TestLeaveTellsTheAppServer(t *testing.T) {
+	c := opened(t, jsonRequest, clientconn.Limits{})
+	c.Leave()
+	if got := c.app.take(); len(got) != 0 {
+		t.Errorf("the app server was sent %q for a client that is open", got)
+	}
+	c.Close(pairing.ServiceShutdown, "")
+	c.Leave()
+	c.Leave()
+	c.next()
+	if got, want := c.app.take(), []string{"closed Service reloading, please reconnect."}; !slices.Equal(got, want) {
+		t.Errorf("the app server was sent %q, want %q", got, want)
+	}
 }
 
 // A slow client costs its neighbours nothing: nothing waits for it.
@@ -264,7 +271,7 @@ func TestSlowClientIsToldToTheAppServer(t *testing.T) {
 				Payloads: serviceprotocol.Payloads{{Protocol: "json", Data: []byte(ping)}},
 			})
 		}
-		synctest.Wait()
+		c.Finish(pairing.TransportLost) // as the transport does when it is aborted
 		if got, want := c.app.take(), []string{"closed Too many messages are waiting for this client."}; !slices.Equal(got, want) {
 			t.Errorf("the app server was sent %q, want %q", got, want)
 		}

@@ -3,11 +3,10 @@
 // a server connection, passes bytes both ways, and holds the bounded queue of
 // what waits for the client. Transports (WebSockets, Server-Sent Events, long
 // polling) sit above it: they push received bytes in with Receive and pull
-// outgoing messages with Next.
+// outgoing messages with Take.
 package clientconn
 
 import (
-	"context"
 	"log/slog"
 	"sync"
 	"time"
@@ -18,45 +17,10 @@ import (
 	"switchboard/serviceprotocol"
 )
 
-// Limits of a client connection. The zero value means the defaults.
-type Limits struct {
-	// HandshakeTimeout is how long a client may take to send its SignalR
-	// handshake request. Default 15 s; the claim asrs.s.cht overrides it.
-	HandshakeTimeout time.Duration
-	// HandshakeBytes bounds the handshake request. Default 32 KiB.
-	HandshakeBytes int
-	// MessageBytes bounds one hub message from a client. Default none: the
-	// service passes a message on in pieces and never holds it whole, and the
-	// hub has a limit of its own.
-	MessageBytes int
-	// QueueBytes bounds what waits for a client that does not read; above it
-	// the client is closed with SlowClient. A single message may be larger.
-	// Default 4 MiB.
-	QueueBytes int
-	// PartialBytes bounds a hub message that an app server sends in pieces, of
-	// which the last has not come yet. Default 64 MiB.
-	PartialBytes int
-	// SendTimeout closes a client whose transport takes no bytes for so long. Default 10 s.
-	SendTimeout time.Duration
-	// CloseTimeout bounds the flush and the closing handshake of the transport. Default 5 s.
-	CloseTimeout time.Duration
-}
-
-// WithDefaults returns l with the default for everything that is not set.
-func (l Limits) WithDefaults() Limits {
-	setDefault(&l.HandshakeTimeout, 15*time.Second)
-	setDefault(&l.HandshakeBytes, 32<<10)
-	setDefault(&l.QueueBytes, 4<<20)
-	setDefault(&l.PartialBytes, 64<<20)
-	setDefault(&l.SendTimeout, 10*time.Second)
-	setDefault(&l.CloseTimeout, 5*time.Second)
-	return l
-}
-
-func setDefault[T int | time.Duration](field *T, value T) {
-	if *field <= 0 {
-		*field = value
-	}
+// Env is what the client connections of a service have in common.
+type Env struct {
+	Limits Limits // with defaults filled in
+	Log    *slog.Logger
 }
 
 // An Origin is what the request that opened the connection told.
@@ -65,58 +29,73 @@ type Origin struct {
 	UserID         string // empty for an anonymous user
 	Claims         []serviceprotocol.Claim
 	Headers        serviceprotocol.Headers
-	QueryString    string // with its question mark, or empty
-	DetailedErrors bool   // the app lets clients see details
+	QueryString    string        // with its question mark, or empty
+	DetailedErrors bool          // the app lets clients see details
+	Handshake      time.Duration // time for the handshake; 0: as in Limits
 }
 
-// A Conn is one client connection. Receive and Next are each called by one
-// goroutine of the transport at a time; the methods of pairing.Client may be
-// called from any.
+// A Transport carries a Conn. Its methods are called with the connection
+// locked: they must neither wait nor call back.
+type Transport interface {
+	// Wake tells that Take has something, and is not called again until Take has
+	// returned nothing. It is also called when the connection is closed.
+	Wake()
+	// Abort ends the transport at once.
+	Abort()
+}
+
+// A Conn is one client connection. Receive is called by one goroutine of the
+// transport at a time, and so is Take; the methods of pairing.Client may be
+// called from any. It is kept small: there are many, and most are idle.
 type Conn struct {
-	origin Origin // fixed, as all to the empty line
-	hub    *router.Hub
-	limits Limits
-	log    *slog.Logger
-	ctx    context.Context // ends with the connection; handed to the transport
-	cancel context.CancelFunc
+	id, userID string // fixed, as all to the empty line
+	hub        *router.Hub
+	env        *Env
+	transport  Transport
 
-	request []byte                         // the handshake request as far as it came; owned by Receive, as all to the empty line
-	data    serviceprotocol.ConnectionData // reused for every message
-	meter   meter
+	opening *opening // until the connection is paired; owned by Receive, as is meter
+	meter   *meter   // nil without a limit
 
-	protocol string              // set before the connection is paired, then fixed
-	framing  hubprotocol.Framing // of protocol
-
-	leaving sync.WaitGroup // the app server is being told of the end
+	protocol string // set before the connection is paired, then fixed, as is framing
+	framing  hubprotocol.Framing
 
 	mu        sync.Mutex
 	pair      *pairing.Pair // guarded by mu, as is all below; set by Receive, which may read it unlocked
-	out       queue
-	answered  bool // the handshake response was queued
-	held      [][]byte
-	heldBytes int
-	partial   []byte // the beginning of a hub message from the app server
-	closeSent bool   // the app server's last message was its Close
-	reason    *pairing.Reason
+	out       outbox
+	held      *held           // what waits for the handshake response; nil when nothing does
+	partial   []byte          // the beginning of a hub message from the app server
+	reason    *pairing.Reason // set by the first Close
 	detail    string
-	timer     *time.Timer // handshake timeout, later the limit of closing; one per connection
+	timer     *time.Timer // handshake timeout, later the limit of closing; nil while neither runs
+	answered  bool        // the handshake response was queued
+	closeSent bool        // the app server's last message was its Close
+	awake     bool        // Wake was called, and Take has not returned nothing since
+	left      bool        // the app server was told of the end
+	detailed  bool        // fixed
+}
+
+// opening is what is needed until the client is paired.
+type opening struct {
+	origin  Origin
+	request []byte // the handshake request as far as it came
 }
 
 var _ pairing.Client = (*Conn)(nil)
 
-// New returns a client connection of hub whose transport is open. The
-// transport must call Finish in the end.
-func New(hub *router.Hub, o Origin, l Limits, log *slog.Logger) *Conn {
-	ctx, cancel := context.WithCancel(context.Background())
+// New returns a client connection of hub over t, which must call Finish in the
+// end.
+func New(hub *router.Hub, o Origin, env *Env, t Transport) *Conn {
+	if o.Handshake <= 0 {
+		o.Handshake = env.Limits.HandshakeTimeout
+	}
 	c := &Conn{
-		origin: o, hub: hub, limits: l.WithDefaults(),
-		log: log.With("hub", hub.Name(), "connection_id", o.ID),
-		ctx: ctx, cancel: cancel,
-		out: newQueue(),
+		id: o.ID, userID: o.UserID, detailed: o.DetailedErrors,
+		hub: hub, env: env, transport: t,
+		opening: &opening{origin: o},
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.timer = time.AfterFunc(c.limits.HandshakeTimeout, c.handshakeExpired)
+	c.timer = time.AfterFunc(o.Handshake, c.handshakeExpired)
 	return c
 }
 
@@ -134,124 +113,59 @@ func (c *Conn) handshakeExpired() {
 	}
 }
 
+func (c *Conn) stopTimerLocked() {
+	if c.timer != nil {
+		c.timer.Stop()
+		c.timer = nil
+	}
+}
+
 // ID returns the connection id.
-func (c *Conn) ID() string { return c.origin.ID }
+func (c *Conn) ID() string { return c.id }
 
 // UserID returns the id of the user, empty for an anonymous one.
-func (c *Conn) UserID() string { return c.origin.UserID }
+func (c *Conn) UserID() string { return c.userID }
 
 // Protocol returns the name of the hub protocol.
 func (c *Conn) Protocol() string { return c.protocol }
 
-// Binary tells whether the transport shall carry messages as binary. It is
-// known when Next returns the first message.
-func (c *Conn) Binary() bool {
+// Limits returns the limits of the service's client connections.
+func (c *Conn) Limits() *Limits { return &c.env.Limits }
+
+// Out is what Take returns.
+type Out struct {
+	Messages []*pairing.Shared // each is whole hub messages; the transport releases them
+	Binary   bool              // the transport shall carry them as binary
+	Joinable bool              // several may travel as one
+	Ended    bool              // nothing follows these
+}
+
+// Take hands over what waits for the client: at least one message if there is
+// any, and about max bytes. The messages are appended to buffer.
+func (c *Conn) Take(buffer []*pairing.Shared, max int) Out {
+	out := c.take(buffer, max)
+	if out.Ended {
+		c.Leave()
+	}
+	return out
+}
+
+func (c *Conn) take(buffer []*pairing.Shared, max int) Out {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.protocol != "" && c.framing != hubprotocol.FramingRecordSeparator
+	out := Out{
+		Messages: c.out.take(buffer, max),
+		Binary:   c.protocol != "" && c.framing != hubprotocol.FramingRecordSeparator,
+		Joinable: c.framing != hubprotocol.FramingNone,
+		Ended:    c.reason != nil && c.out.first == nil,
+	}
+	c.awake = len(out.Messages) > len(buffer)
+	return out
 }
 
-// Joinable tells whether several messages may travel as one.
-func (c *Conn) Joinable() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.framing != hubprotocol.FramingNone
-}
-
-// Abort ends the connection at once.
-func (c *Conn) Abort() { c.cancel() }
-
-// Context ends when the transport must end at once.
-func (c *Conn) Context() context.Context { return c.ctx }
-
-// Limits returns the limits with defaults filled in.
-func (c *Conn) Limits() Limits { return c.limits }
-
-// Close ends the connection after what is queued; only the first call counts.
-func (c *Conn) Close(reason *pairing.Reason, detail string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.closeLocked(reason, detail)
-}
-
-func (c *Conn) closeLocked(reason *pairing.Reason, detail string) {
-	if c.reason != nil {
-		return
+func (c *Conn) wakeLocked() {
+	if !c.awake {
+		c.awake = true
+		c.transport.Wake()
 	}
-	c.reason, c.detail = reason, detail
-	c.held, c.partial = nil, nil
-	c.timer.Stop()
-	if c.pair != nil {
-		c.leaveLocked()
-	}
-	if reason == pairing.SlowClient || reason == pairing.TransportLost {
-		c.out.drop() // nobody reads it
-		c.cancel()
-		return
-	}
-	if farewell := c.farewellLocked(); farewell != nil {
-		c.out.add(farewell)
-	}
-	c.out.end()
-	c.timer = time.AfterFunc(c.limits.CloseTimeout, c.cancel)
-}
-
-// leaveLocked tells the app server that the client is gone. That is done now
-// and not when the transport has ended, since a client may take its time to
-// say goodbye; and aside, since an app server may be slow to take it.
-func (c *Conn) leaveLocked() {
-	pair, text := c.pair, c.reason.Text
-	c.leaving.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		c.hub.Disconnect(ctx, pair, text)
-	})
-}
-
-// farewellLocked returns the last message for the client: a Close, or the
-// refusal of its handshake if that was not answered yet.
-func (c *Conn) farewellLocked() []byte {
-	text := c.reason.Text
-	if text != "" && c.origin.DetailedErrors && c.detail != "" {
-		text += " " + c.detail
-	}
-	switch {
-	case c.closeSent || c.reason == pairing.ClosedByClient:
-		return nil
-	case !c.answered:
-		if text == "" {
-			text = "Connection closed by the application server." // an empty error would mean success
-		}
-		return hubprotocol.HandshakeResponse{Error: text}.Append(nil)
-	default:
-		return closeMessage(c.framing, &hubprotocol.Close{Error: text, AllowReconnect: c.reason.AllowReconnect})
-	}
-}
-
-// closeMessage returns a Close in the protocols of this framing; a hub
-// protocol that we do not know ends without one.
-func closeMessage(f hubprotocol.Framing, m *hubprotocol.Close) []byte {
-	var message []byte
-	switch f {
-	case hubprotocol.FramingRecordSeparator:
-		message, _ = hubprotocol.JSON.Append(nil, m) // a Close can always be written
-	case hubprotocol.FramingLengthPrefix:
-		message, _ = hubprotocol.MessagePack.Append(nil, m)
-	}
-	return message
-}
-
-// Finish is called by the transport when it has ended; it may be called once.
-// A connection that nobody closed ended for reason.
-func (c *Conn) Finish(reason *pairing.Reason) {
-	c.Close(reason, "")
-	c.cancel()
-	c.mu.Lock()
-	c.timer.Stop()
-	c.out.drop()
-	reason, detail := c.reason, c.detail
-	c.mu.Unlock()
-	c.leaving.Wait()
-	c.hub.CountClosed(reason)
-	c.log.Info("client connection closed", "reason", reason.Code, "detail", detail, "user_id", c.origin.UserID)
 }

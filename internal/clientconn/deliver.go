@@ -23,9 +23,7 @@ func (c *Conn) Deliver(payload []byte) {
 	if !c.answered || c.reason != nil {
 		return
 	}
-	whole, err := c.wholeLocked(payload)
-	c.enqueueLocked(whole)
-	if err != nil {
+	if err := c.enqueueWholeLocked(payload); err != nil {
 		c.closeLocked(pairing.BadAppServerData, err.Error())
 	}
 }
@@ -36,7 +34,7 @@ func (c *Conn) Deliver(payload []byte) {
 func (c *Conn) answerLocked(payload []byte) (rest []byte) {
 	end := bytes.IndexByte(payload, hubprotocol.RecordSeparator)
 	if end < 0 {
-		if c.partial = append(c.partial, payload...); len(c.partial) > c.limits.PartialBytes {
+		if c.partial = append(c.partial, payload...); len(c.partial) > c.env.Limits.PartialBytes {
 			c.closeLocked(pairing.BadAppServerData, "The app server's handshake response has no end.")
 		}
 		return nil
@@ -44,37 +42,39 @@ func (c *Conn) answerLocked(payload []byte) (rest []byte) {
 	response := append(c.partial, payload[:end+1]...)
 	c.partial = nil
 	c.answered = true
-	c.timer.Stop()
-	c.enqueueLocked(response)
+	c.stopTimerLocked()
+	c.enqueueLocked(pairing.NewShared(response))
 	if answer, _, err := hubprotocol.ParseHandshakeResponse(response); err == nil && answer.Error == "" {
-		for _, message := range c.held {
-			c.enqueueLocked(message)
-		}
+		c.held.each(c.enqueueLocked)
 	} else {
 		c.closeSent = true // the refusal was the last word
+		c.held.clear()
 	}
 	c.held = nil
 	return payload[end+1:]
 }
 
-// wholeLocked returns a copy of all whole hub messages of what came before and
-// payload, and keeps the rest. An error is about what follows them.
-func (c *Conn) wholeLocked(payload []byte) ([]byte, error) {
+// enqueueWholeLocked queues a copy of all whole hub messages of what came before
+// and payload, and keeps the rest. An error is about what follows them.
+func (c *Conn) enqueueWholeLocked(payload []byte) error {
 	all := payload
 	if len(c.partial) > 0 {
 		all = append(c.partial, payload...)
 	}
 	whole, err := c.measureLocked(all, len(c.partial))
 	rest := all[whole:]
-	if len(rest) > c.limits.PartialBytes && err == nil {
-		err = fmt.Errorf("a hub message from the app server is longer than the limit of %d bytes", c.limits.PartialBytes)
+	if len(rest) > c.env.Limits.PartialBytes && err == nil {
+		err = fmt.Errorf("a hub message from the app server is longer than the limit of %d bytes", c.env.Limits.PartialBytes)
 	}
 	if whole == 0 && len(c.partial) > 0 {
 		c.partial = all
-		return nil, err
+		return err
+	}
+	if whole > 0 {
+		c.enqueueLocked(pairing.NewShared(all[:whole]))
 	}
 	c.partial = append([]byte(nil), rest...)
-	return bytes.Clone(all[:whole]), err
+	return err
 }
 
 // measureLocked returns how long all whole hub messages in b are together. The
@@ -98,29 +98,61 @@ func (c *Conn) measureLocked(b []byte, known int) (whole int, err error) {
 // Multicast queues whole hub messages that other clients may share. Until the
 // handshake response has passed, they wait: the app server may send to a
 // client before the response, which takes another path in the SDK, is out.
-func (c *Conn) Multicast(payload []byte) {
+func (c *Conn) Multicast(message *pairing.Shared) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c.reason != nil:
-	case c.answered:
-		c.enqueueLocked(payload)
-	default:
-		if c.heldBytes += len(payload); c.heldBytes > c.limits.QueueBytes && len(c.held) > 0 {
-			c.closeLocked(pairing.SlowClient, "")
-			return
-		}
-		c.held = append(c.held, payload)
-	}
-}
-
-func (c *Conn) enqueueLocked(message []byte) {
-	if c.reason != nil || len(message) == 0 {
+	if c.reason != nil || len(message.Bytes()) == 0 {
 		return
 	}
-	if c.out.bytes > 0 && c.out.bytes+len(message) > c.limits.QueueBytes {
+	if c.answered {
+		message.Retain()
+		c.enqueueLocked(message)
+		return
+	}
+	if c.held == nil {
+		c.held = new(held)
+	}
+	if c.held.bytes > 0 && c.held.bytes+len(message.Bytes()) > c.env.Limits.QueueBytes {
 		c.closeLocked(pairing.SlowClient, "")
 		return
 	}
+	message.Retain()
+	c.held.add(message)
+}
+
+// held are the messages that wait for the handshake response.
+type held struct {
+	messages []*pairing.Shared
+	bytes    int
+}
+
+func (h *held) add(message *pairing.Shared) {
+	h.messages = append(h.messages, message)
+	h.bytes += len(message.Bytes())
+}
+
+// each hands over every message.
+func (h *held) each(take func(*pairing.Shared)) {
+	if h != nil {
+		for _, message := range h.messages {
+			take(message)
+		}
+	}
+}
+
+func (h *held) clear() { h.each((*pairing.Shared).Release) }
+
+// enqueueLocked takes over one use of message.
+func (c *Conn) enqueueLocked(message *pairing.Shared) {
+	size := len(message.Bytes())
+	full := c.out.bytes > 0 && c.out.bytes+size > c.env.Limits.QueueBytes
+	if full {
+		c.closeLocked(pairing.SlowClient, "")
+	}
+	if c.reason != nil || size == 0 {
+		message.Release()
+		return
+	}
 	c.out.add(message)
+	c.wakeLocked()
 }

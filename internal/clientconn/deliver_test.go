@@ -10,6 +10,7 @@ import (
 
 	"switchboard/hubprotocol"
 	"switchboard/internal/clientconn"
+	"switchboard/internal/pairing"
 	"switchboard/serviceprotocol"
 )
 
@@ -67,8 +68,8 @@ func TestUnknownProtocolPassesThrough(t *testing.T) {
 	if got, _ := c.messages(); !slices.Equal(got, []string{"some", "thing"}) {
 		t.Errorf("the client got %q, want what the app server sent", got)
 	}
-	if c.Joinable() || !c.Binary() {
-		t.Errorf("Joinable, Binary = %v, %v; want false, true", c.Joinable(), c.Binary())
+	if out := c.Take(nil, 1); out.Joinable || !out.Binary {
+		t.Errorf("Joinable, Binary = %v, %v; want false, true", out.Joinable, out.Binary)
 	}
 }
 
@@ -128,12 +129,12 @@ func TestHubMessagesBehindTheHandshakeResponse(t *testing.T) {
 
 // A message for many is passed on as it is, not copied.
 func TestMulticastIsShared(t *testing.T) {
-	shared := []byte(ping)
+	shared := pairing.NewShared([]byte(ping))
+	defer shared.Release()
 	c := opened(t, jsonRequest, clientconn.Limits{})
-	c.Multicast(shared)
-	batch, err := c.Next(noWait)
-	if err != nil || len(batch) != 1 || &batch[0][0] != &shared[0] {
-		t.Errorf("Next = %q, %v; want the very bytes", batch, err)
+	c.Conn.Multicast(shared)
+	if out := c.Take(nil, 1); len(out.Messages) != 1 || out.Messages[0] != shared {
+		t.Errorf("took %v, want the very message", out.Messages)
 	}
 }
 

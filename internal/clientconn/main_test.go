@@ -3,7 +3,6 @@ package clientconn_test
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -39,10 +38,11 @@ func packed(m hubprotocol.Message) string {
 
 // An app is the server connection of the app server. It keeps what it is sent.
 type app struct {
-	mu     sync.Mutex
-	broken bool
-	full   bool // Send waits
-	sent   []serviceprotocol.Message
+	mu      sync.Mutex
+	broken  bool
+	full    bool // Congested
+	waiting []pairing.Resumer
+	sent    []serviceprotocol.Message
 }
 
 var _ pairing.Server = (*app)(nil)
@@ -50,22 +50,26 @@ var _ pairing.Server = (*app)(nil)
 func (a *app) ID() string       { return "cid" }
 func (a *app) ServerID() string { return "app" }
 
-func (a *app) Send(ctx context.Context, m serviceprotocol.Message) error {
+func (a *app) Send(_ context.Context, m serviceprotocol.Message) error { return a.Post(m) }
+
+func (a *app) Post(m serviceprotocol.Message) error {
 	a.mu.Lock()
-	broken, full := a.broken, a.full
-	a.mu.Unlock()
-	if full {
-		<-ctx.Done()
-		return context.Cause(ctx)
-	}
-	if broken {
+	defer a.mu.Unlock()
+	if a.broken {
 		return errors.New("server connection ended")
 	}
 	clone, err := serviceprotocol.Parse(m.Append(nil))
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.sent = append(a.sent, clone)
 	return err
+}
+
+func (a *app) Congested(r pairing.Resumer) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.full {
+		a.waiting = append(a.waiting, r)
+	}
+	return a.full
 }
 
 func (a *app) set(broken, full bool) {
@@ -104,6 +108,36 @@ type link struct {
 	t   testing.TB
 	hub *router.Hub
 	app *app
+	*transport
+}
+
+// A transport is what the test plays. It counts what the connection tells it.
+type transport struct {
+	wakes   chan struct{} // capacity 1: woken
+	aborted chan struct{} // closed by Abort
+	once    sync.Once
+}
+
+func newTransport() *transport {
+	return &transport{wakes: make(chan struct{}, 1), aborted: make(chan struct{})}
+}
+
+func (t *transport) Wake() {
+	select {
+	case t.wakes <- struct{}{}:
+	default:
+	}
+}
+
+func (t *transport) Abort() { t.once.Do(func() { close(t.aborted) }) }
+
+func (t *transport) isAborted() bool {
+	select {
+	case <-t.aborted:
+		return true
+	default:
+		return false
+	}
 }
 
 // open returns a new client connection of a hub that has an app server. It
@@ -121,9 +155,24 @@ func openOn(t testing.TB, hub *router.Hub, a *app, l clientconn.Limits, change .
 	for _, f := range change {
 		f(&origin)
 	}
-	c := clientconn.New(hub, origin, l, slog.New(slog.DiscardHandler))
+	transport := newTransport()
+	c := clientconn.New(hub, origin, env(l), transport)
 	t.Cleanup(func() { c.Finish(pairing.TransportLost) })
-	return &link{Conn: c, t: t, hub: hub, app: a}
+	return &link{Conn: c, t: t, hub: hub, app: a, transport: transport}
+}
+
+func env(l clientconn.Limits) *clientconn.Env {
+	return &clientconn.Env{Limits: l.WithDefaults(), Log: slog.New(slog.DiscardHandler)}
+}
+
+// Abort is that of the transport.
+func (c *link) Abort() { c.transport.Abort() }
+
+// Multicast queues a message as the router does.
+func (c *link) Multicast(message []byte) {
+	shared := pairing.NewShared(message)
+	defer shared.Release()
+	c.Conn.Multicast(shared)
 }
 
 // opened returns a client connection whose handshake is complete.
@@ -162,12 +211,6 @@ func (c *link) deliver(pieces ...string) {
 	}
 }
 
-var noWait = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}()
-
 // next returns all that waits for the client, with "EOF" behind the last message.
 func (c *link) next() string {
 	c.t.Helper()
@@ -181,17 +224,13 @@ func (c *link) next() string {
 func (c *link) messages() (all []string, end bool) {
 	c.t.Helper()
 	for {
-		batch, err := c.Next(noWait)
-		for _, message := range batch {
-			all = append(all, string(message))
+		out := c.Take(nil, 1)
+		for _, message := range out.Messages {
+			all = append(all, string(message.Bytes()))
+			message.Release()
 		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return all, true
-		case errors.Is(err, context.Canceled):
-			return all, false
-		case err != nil:
-			c.t.Fatalf("Next: %v", err)
+		if len(out.Messages) == 0 {
+			return all, out.Ended
 		}
 	}
 }

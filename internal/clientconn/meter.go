@@ -14,7 +14,7 @@ var errMessageTooLarge = errors.New("message too large")
 // prefix that is cut itself.
 type meter struct {
 	framing hubprotocol.Framing
-	limit   int // bytes; 0: nothing is counted
+	limit   int // bytes
 	size    int // bytes of the present message so far
 	body    int // bytes of the present message still to come, by its length prefix
 	prefix  int // value of a length prefix that is not complete
@@ -24,9 +24,6 @@ type meter struct {
 // count takes the next bytes. The error says what is wrong with them; whole is
 // then the number of bytes before the message that it is about.
 func (m *meter) count(p []byte) (whole int, err error) {
-	if m.limit <= 0 {
-		return 0, nil
-	}
 	switch m.framing {
 	case hubprotocol.FramingRecordSeparator:
 		return m.countRecords(p)

@@ -60,11 +60,22 @@ func TestManyClientsAtOnce(t *testing.T) {
 
 // serveOne plays the transport of one client for a short life.
 func serveOne(hub *router.Hub, id string) {
-	c := clientconn.New(hub, clientconn.Origin{ID: id, UserID: "ann"}, clientconn.Limits{QueueBytes: 100}, slog.New(slog.DiscardHandler))
+	transport := newTransport()
+	c := clientconn.New(hub, clientconn.Origin{ID: id, UserID: "ann"}, env(clientconn.Limits{QueueBytes: 100}), transport)
 	var writer sync.WaitGroup
 	writer.Go(func() {
-		for {
-			if _, err := c.Next(c.Context()); err != nil {
+		for ended := false; !ended; {
+			select {
+			case <-transport.wakes:
+				out := c.Take(nil, 1000)
+				for _, message := range out.Messages {
+					message.Release()
+				}
+				ended = out.Ended
+				if len(out.Messages) > 0 {
+					transport.Wake() // until nothing is left
+				}
+			case <-transport.aborted:
 				return
 			}
 		}

@@ -1,11 +1,11 @@
 package clientconn
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 
 	"switchboard/hubprotocol"
 	"switchboard/internal/pairing"
@@ -15,67 +15,67 @@ import (
 
 // Receive takes bytes from the client; they may be changed once it returns.
 // Until the handshake is complete they are collected, then they go to the app
-// server as they are. It waits while the app server does not keep up. After an
-// error, which matches net.ErrClosed, the connection is closing and takes no
-// more bytes.
+// server as they are. It does not wait: a transport asks Congested before it
+// reads. After an error, which matches net.ErrClosed, the connection is closing
+// and takes no more bytes.
 func (c *Conn) Receive(p []byte) error {
-	if c.closing() { // else the app server would get bytes for a client that it has forgotten
+	if c.Closing() { // else the app server would get bytes for a client that it has forgotten
 		return net.ErrClosed
 	}
-	if c.pair == nil {
+	if c.opening != nil {
 		return c.receiveHandshake(p)
 	}
 	return c.forward(p)
 }
 
-func (c *Conn) closing() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.reason != nil
+// Congested tells whether the app server does not keep up. If so, r is resumed
+// when it does, and until then the transport should read nothing.
+func (c *Conn) Congested(r pairing.Resumer) bool {
+	return c.opening == nil && c.pair != nil && c.pair.Server.Congested(r)
 }
 
 func (c *Conn) receiveHandshake(p []byte) error {
-	c.request = append(c.request, p...)
-	request, rest, err := hubprotocol.ParseHandshakeRequest(c.request)
-	switch {
-	case len(c.request)-len(rest) > c.limits.HandshakeBytes:
-		return c.fail(pairing.HandshakeError, fmt.Sprintf("The handshake request is longer than the limit of %d bytes.", c.limits.HandshakeBytes))
+	o := c.opening
+	o.request = append(o.request, p...)
+	request, rest, err := hubprotocol.ParseHandshakeRequest(o.request)
+	switch limit := c.env.Limits.HandshakeBytes; {
+	case len(o.request)-len(rest) > limit:
+		return c.fail(pairing.HandshakeError, fmt.Sprintf("The handshake request is longer than the limit of %d bytes.", limit))
 	case errors.Is(err, hubprotocol.ErrIncomplete):
 		return nil
 	case err != nil:
 		return c.fail(pairing.HandshakeError, err.Error())
 	}
-	all := c.request
-	c.request = nil
-	if err := c.connect(request); err != nil {
+	c.opening = nil
+	if err := c.connect(&o.origin, request); err != nil {
 		return err
 	}
-	handshake := all[:len(all)-len(rest)]
-	if err := c.send(handshake); err != nil {
+	if err := c.send(o.request[:len(o.request)-len(rest)]); err != nil {
 		return err
 	}
 	return c.forward(rest)
 }
 
 // connect pairs the connection with a server connection, which now learns of it.
-func (c *Conn) connect(request hubprotocol.HandshakeRequest) error {
+func (c *Conn) connect(o *Origin, request hubprotocol.HandshakeRequest) error {
 	c.mu.Lock()
 	if c.reason != nil {
 		c.mu.Unlock()
 		return net.ErrClosed
 	}
-	c.timer.Reset(c.limits.HandshakeTimeout) // now the app server's turn
-	c.protocol = strings.Clone(request.Protocol)
+	c.timer.Reset(o.Handshake) // now the app server's turn
+	c.protocol = protocolName(request.Protocol)
 	c.framing = hubprotocol.FramingOf(c.protocol)
 	c.mu.Unlock()
 
-	c.meter = meter{framing: c.framing, limit: c.limits.MessageBytes}
-	c.data.ConnectionID = c.origin.ID
-	pair, err := c.hub.Connect(c.ctx, c, &serviceprotocol.OpenConnection{
-		ConnectionID: c.origin.ID,
-		Claims:       c.origin.Claims,
-		Headers:      c.origin.Headers,
-		QueryString:  c.origin.QueryString,
+	if limit := c.env.Limits.MessageBytes; limit > 0 {
+		c.meter = &meter{framing: c.framing, limit: limit}
+	}
+	pair, err := c.hub.Connect(c, &serviceprotocol.OpenConnection{
+		ConnectionID: o.ID,
+		Claims:       o.Claims,
+		Headers:      o.Headers,
+		QueryString:  o.QueryString,
 		Protocol:     c.protocol,
 	})
 	switch {
@@ -87,12 +87,23 @@ func (c *Conn) connect(request hubprotocol.HandshakeRequest) error {
 	return c.paired(pair)
 }
 
+// protocolName spares the usual names a copy each.
+func protocolName(name string) string {
+	for _, known := range []string{"json", "messagepack"} {
+		if name == known {
+			return known
+		}
+	}
+	return strings.Clone(name)
+}
+
 func (c *Conn) paired(pair *pairing.Pair) error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.pair = pair
-	if c.reason != nil { // closed meanwhile
-		c.leaveLocked()
+	closed := c.reason != nil // meanwhile
+	c.mu.Unlock()
+	if closed {
+		c.Leave()
 		return net.ErrClosed
 	}
 	return nil
@@ -100,6 +111,9 @@ func (c *Conn) paired(pair *pairing.Pair) error {
 
 // forward passes hub protocol bytes on.
 func (c *Conn) forward(p []byte) error {
+	if c.meter == nil {
+		return c.send(p)
+	}
 	if whole, err := c.meter.count(p); err != nil {
 		if err := c.send(p[:whole]); err != nil { // a bad message does not take others with it
 			return err
@@ -113,24 +127,26 @@ func (c *Conn) forward(p []byte) error {
 	return c.send(p)
 }
 
+// datas are scratch values for send: a message must not be allocated for each
+// piece of bytes, nor a place for one in every connection.
+var datas = sync.Pool{New: func() any { return new(serviceprotocol.ConnectionData) }}
+
 func (c *Conn) send(p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
-	c.data.Payload = p
-	err := c.pair.Server.Send(c.ctx, &c.data)
-	c.data.Payload = nil
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, context.Canceled):
-		return net.ErrClosed
-	default:
+	data := datas.Get().(*serviceprotocol.ConnectionData)
+	data.ConnectionID, data.Payload = c.id, p
+	err := c.pair.Server.Post(data)
+	data.ConnectionID, data.Payload = "", nil
+	datas.Put(data)
+	if err != nil {
 		return c.fail(pairing.ServerConnectionLost, "")
 	}
+	return nil
 }
 
 func (c *Conn) fail(reason *pairing.Reason, detail string) error {
 	c.Close(reason, detail)
-	return fmt.Errorf("client connection %q: %s: %w", c.origin.ID, reason, net.ErrClosed)
+	return fmt.Errorf("client connection %q: %s: %w", c.id, reason, net.ErrClosed)
 }

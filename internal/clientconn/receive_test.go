@@ -1,17 +1,14 @@
 package clientconn_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"switchboard/internal/clientconn"
 	"switchboard/internal/pairing"
@@ -190,38 +187,30 @@ func TestServerConnectionEndsUnderTheClient(t *testing.T) {
 	}
 }
 
-// An app server that takes nothing holds the client up, until the client goes.
-func TestReceiveWaitsForTheAppServer(t *testing.T) {
-	tests := []struct {
-		name    string
-		request string // still to come
-	}{{"with OpenConnection", jsonRequest}, {"with data", ""}}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				c := open(t, clientconn.Limits{})
-				if tt.request == "" {
-					c.receive(jsonRequest)
-				}
-				c.app.set(false, true)
-				received := make(chan error, 1)
-				go func() { received <- c.Receive([]byte(tt.request + ping)) }()
-				synctest.Wait()
-				select {
-				case err := <-received:
-					t.Fatalf("Receive returned %v while the app server took nothing", err)
-				default:
-				}
-				c.Close(pairing.TransportLost, "")
-				if err := <-received; !errors.Is(err, net.ErrClosed) {
-					t.Errorf("Receive: %v, want net.ErrClosed", err)
-				}
-				c.app.set(false, false)
-				c.Finish(pairing.TransportLost)
-			})
-		})
+// The transport is told when the app server takes nothing, and stops reading.
+func TestCongestedAppServer(t *testing.T) {
+	c := open(t, clientconn.Limits{})
+	c.app.set(false, true)
+	if c.Congested(resumer{}) {
+		t.Error("congested before the client is paired")
+	}
+	c.receive(jsonRequest)
+	if !c.Congested(resumer{}) || len(c.app.waiting) != 1 {
+		t.Errorf("not congested, or %d wait for room, want 1", len(c.app.waiting))
+	}
+	c.receive(ping) // what was read already is not lost
+	if got, want := c.app.take(), []string{"open json", jsonRequest, ping}; !slices.Equal(got, want) {
+		t.Errorf("the app server was sent %q, want %q", got, want)
+	}
+	c.app.set(false, false)
+	if c.Congested(resumer{}) {
+		t.Error("congested though there is room")
 	}
 }
+
+type resumer struct{}
+
+func (resumer) Resume() {}
 
 func TestNothingIsTakenFromAClientThatIsClosed(t *testing.T) {
 	c := opened(t, jsonRequest, clientconn.Limits{})
@@ -234,52 +223,44 @@ func TestNothingIsTakenFromAClientThatIsClosed(t *testing.T) {
 	}
 }
 
-func TestNextWaitsAndEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := opened(t, jsonRequest, clientconn.Limits{})
-		var got []string
-		ended := make(chan error, 1)
-		go func() {
-			for {
-				batch, err := c.Next(t.Context())
-				if err != nil {
-					ended <- err
-					return
-				}
-				for _, message := range batch {
-					got = append(got, string(message))
-				}
-			}
-		}()
-		synctest.Wait() // it waits
-		c.deliver(ping)
-		synctest.Wait()
-		c.deliver(ping, ping)
-		c.Close(pairing.ClosedByAppServer, "")
-		if err := <-ended; !errors.Is(err, io.EOF) {
-			t.Errorf("Next: %v, want io.EOF", err)
+func TestWakeIsCalledOnceUntilAllIsTaken(t *testing.T) {
+	c := opened(t, jsonRequest, clientconn.Limits{})
+	<-c.wakes // the handshake response
+	woken := func() int {
+		select {
+		case <-c.wakes:
+			return 1
+		default:
+			return 0
 		}
-		if want := []string{ping, ping, ping, `{"type":7}` + "\x1e"}; !slices.Equal(got, want) {
-			t.Errorf("the client got %q, want %q", got, want)
-		}
-		if _, err := c.Next(t.Context()); !errors.Is(err, io.EOF) {
-			t.Errorf("Next after the end: %v, want io.EOF again", err)
-		}
-	})
-}
-
-func TestNextEndsWithItsContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := opened(t, jsonRequest, clientconn.Limits{})
-		gone := errors.New("the poll is over")
-		ctx, cancel := context.WithCancelCause(t.Context())
-		cancel(gone)
-		c.deliver(ping)
-		if batch, err := c.Next(ctx); len(batch) != 1 || err != nil {
-			t.Errorf("Next = %q, %v; want the message that waits", batch, err)
-		}
-		if _, err := c.Next(ctx); !errors.Is(err, gone) {
-			t.Errorf("Next: %v, want the cause of its context", err)
-		}
-	})
+	}
+	c.deliver(ping)
+	if got := woken(); got != 1 {
+		t.Error("not woken by a message")
+	}
+	c.deliver(ping, ping)
+	if got := woken(); got != 0 {
+		t.Error("woken again though nothing was taken")
+	}
+	if out := c.Take(nil, 1); len(out.Messages) != 1 {
+		t.Fatalf("took %d messages of one byte, want 1", len(out.Messages))
+	}
+	c.deliver(ping)
+	if got := woken(); got != 0 {
+		t.Error("woken again though not all was taken")
+	}
+	if got, want := c.next(), ping+ping+ping; got != want {
+		t.Errorf("the client got %q, want %q", got, want)
+	}
+	c.deliver(ping)
+	if got := woken(); got != 1 {
+		t.Error("not woken by a message after all was taken")
+	}
+	c.Close(pairing.ClosedByAppServer, "")
+	if got := woken(); got != 1 {
+		t.Error("not woken by the end")
+	}
+	if got, want := c.next(), ping+`{"type":7}`+"\x1eEOF"; got != want {
+		t.Errorf("the client got %q, want %q", got, want)
+	}
 }

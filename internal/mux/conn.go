@@ -76,7 +76,7 @@ type Conn struct {
 
 	mu      sync.Mutex
 	pending []byte        // frames to send; guarded by mu
-	room    chan struct{} // closed when pending was taken; nil while nobody waits; guarded by mu
+	waiting []Resumer     // wait for room; guarded by mu
 	ended   bool          // nothing is taken any more; guarded by mu
 	wake    chan struct{} // capacity 1, tells the writer that pending has bytes; never closed
 
@@ -127,14 +127,21 @@ func (c *Conn) Stats() Stats {
 	return Stats{BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(), Queued: len(c.pending)}
 }
 
+// A Resumer waits for room in the queue. Resume must not wait.
+type Resumer interface{ Resume() }
+
 // Send queues m for the peer; m may be changed once it returns. It waits while
 // the queue is full, which is how a slow peer holds up its senders. After the
 // end of the connection the error matches net.ErrClosed.
 func (c *Conn) Send(ctx context.Context, m serviceprotocol.Message) error {
 	for {
-		room, err := c.queue(m)
-		if room == nil {
+		queued, err := c.queue(m)
+		if queued {
 			return err
+		}
+		room := make(waiter)
+		if !c.Congested(room) {
+			continue
 		}
 		select {
 		case <-room:
@@ -144,25 +151,53 @@ func (c *Conn) Send(ctx context.Context, m serviceprotocol.Message) error {
 	}
 }
 
-// queue appends m, or returns what to wait for when there is no room.
-func (c *Conn) queue(m serviceprotocol.Message) (room <-chan struct{}, err error) {
+// A waiter is a channel that Resume closes.
+type waiter chan struct{}
+
+func (w waiter) Resume() { close(w) }
+
+// Post queues m at once, whether there is room or not; m may be changed once it
+// returns. After the end of the connection the error matches net.ErrClosed.
+func (c *Conn) Post(m serviceprotocol.Message) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended {
-		return nil, fmt.Errorf("send %v: %w", m.Type(), net.ErrClosed)
+	return c.queueLocked(m)
+}
+
+// Congested tells whether the queue is full. If so, r is resumed once, when
+// there is room again or the connection has ended.
+func (c *Conn) Congested(r Resumer) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.fullLocked() {
+		return false
 	}
-	if len(c.pending) >= c.options.QueueBytes {
-		if c.room == nil {
-			c.room = make(chan struct{})
-		}
-		return c.room, nil
+	c.waiting = append(c.waiting, r)
+	return true
+}
+
+// queue appends m unless the queue is full.
+func (c *Conn) queue(m serviceprotocol.Message) (queued bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fullLocked() {
+		return false, nil
+	}
+	return true, c.queueLocked(m)
+}
+
+func (c *Conn) fullLocked() bool { return !c.ended && len(c.pending) >= c.options.QueueBytes }
+
+func (c *Conn) queueLocked(m serviceprotocol.Message) error {
+	if c.ended {
+		return fmt.Errorf("send %v: %w", m.Type(), net.ErrClosed)
 	}
 	c.pending = serviceprotocol.AppendFrame(c.pending, m)
 	select {
 	case c.wake <- struct{}{}:
 	default:
 	}
-	return nil, nil
+	return nil
 }
 
 // take hands all that is queued to the writer, which gives back a spare buffer.
@@ -174,7 +209,7 @@ func (c *Conn) take(spare []byte) []byte {
 		spare = nil // the burst is over
 	}
 	c.pending = spare[:0]
-	c.releaseLocked()
+	c.resumeLocked()
 	return batch
 }
 
@@ -185,13 +220,14 @@ func (c *Conn) end() (unsent []byte) {
 	defer c.mu.Unlock()
 	c.ended = true
 	unsent, c.pending = c.pending, nil
-	c.releaseLocked()
+	c.resumeLocked()
 	return unsent
 }
 
-func (c *Conn) releaseLocked() {
-	if c.room != nil {
-		close(c.room)
-		c.room = nil
+func (c *Conn) resumeLocked() {
+	for i, r := range c.waiting {
+		r.Resume()
+		c.waiting[i] = nil
 	}
+	c.waiting = c.waiting[:0]
 }

@@ -125,7 +125,7 @@ func (c *Conn) check() error {
 	quiet := len(c.pending) == 0 && c.writingSince.Load() == 0
 	c.mu.Unlock()
 	if quiet { // else what is queued already tells the peer that we live
-		_, _ = c.queue(c.options.Ping()) // if it is full or ended by now, no ping is needed
+		_ = c.Post(c.options.Ping()) // if it has ended by now, no ping is needed
 	}
 	return nil
 }

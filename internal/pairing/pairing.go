@@ -12,16 +12,25 @@ import (
 	"switchboard/serviceprotocol"
 )
 
-// A Server is where a client's bytes go: a server connection.
+// A Server is where a client's bytes go: a server connection. Messages may be
+// changed once a method that takes them has returned.
 type Server interface {
 	// ID is the id of this server connection (cid).
 	ID() string
 	// ServerID is the id of the app server instance that opened it.
 	ServerID() string
-	// Send queues a message for the app server; m may be changed once it
-	// returns. It waits while the app server does not keep up.
+	// Send queues a message and waits while the app server does not keep up.
 	Send(ctx context.Context, m serviceprotocol.Message) error
+	// Post queues a message at once, whether there is room or not. Who posts
+	// what clients send asks Congested first.
+	Post(m serviceprotocol.Message) error
+	// Congested tells whether the app server does not keep up. If so, r is
+	// resumed once, when there is room again or the connection has ended.
+	Congested(r Resumer) bool
 }
+
+// A Resumer waits for room. Resume is called from any goroutine and must not wait.
+type Resumer interface{ Resume() }
 
 // A Client is where an app server's bytes go: a client connection. Its methods
 // do not wait and may be called from any goroutine.
@@ -34,9 +43,10 @@ type Client interface {
 	Protocol() string
 	// Deliver queues bytes meant for this client alone; they are copied.
 	Deliver(payload []byte)
-	// Multicast queues whole hub messages that other clients may get too; they
-	// are shared and never written to. Before the handshake is answered they wait.
-	Multicast(payload []byte)
+	// Multicast queues whole hub messages that other clients may get too. The
+	// client retains p for as long as it needs it. Before the handshake is
+	// answered they wait.
+	Multicast(p *Shared)
 	// Close ends the client after what is queued. Only the first call counts.
 	// The detail is for the client's eyes where its app allows details.
 	Close(reason *Reason, detail string)

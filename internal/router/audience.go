@@ -1,7 +1,6 @@
 package router
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 
@@ -14,29 +13,52 @@ import (
 // and shared by all that follow.
 type parcel struct {
 	payloads serviceprotocol.Payloads
-	copies   [][]byte
-	count    int64 // clients it was given to
+	few      [3]*pairing.Shared // copies of the payloads; nil for those that nobody took yet
+	many     []*pairing.Shared  // in place of few, when there are more payloads
+	count    int64              // clients it was given to
 }
 
-func newParcel(payloads serviceprotocol.Payloads) *parcel { return &parcel{payloads: payloads} }
+func newParcel(payloads serviceprotocol.Payloads) parcel {
+	p := parcel{payloads: payloads}
+	if len(payloads) > len(p.few) {
+		p.many = make([]*pairing.Shared, len(payloads))
+	}
+	return p
+}
+
+func (p *parcel) copyOf(i int) **pairing.Shared {
+	if p.many != nil {
+		return &p.many[i]
+	}
+	return &p.few[i]
+}
 
 // giveTo queues the payload of the client's protocol. A client whose protocol
 // has no payload gets nothing.
 func (p *parcel) giveTo(c pairing.Client) {
-	i := slices.IndexFunc(p.payloads, func(payload serviceprotocol.Payload) bool {
-		return strings.EqualFold(payload.Protocol, c.Protocol())
-	})
-	if i < 0 {
+	protocol := c.Protocol()
+	for i := range p.payloads {
+		payload := &p.payloads[i]
+		if payload.Protocol != protocol && !strings.EqualFold(payload.Protocol, protocol) {
+			continue
+		}
+		shared := p.copyOf(i)
+		if *shared == nil {
+			*shared = pairing.NewShared(payload.Data)
+		}
+		c.Multicast(*shared)
+		p.count++
 		return
 	}
-	if p.copies == nil {
-		p.copies = make([][]byte, len(p.payloads))
+}
+
+// done ends the use of the copies by the parcel.
+func (p *parcel) done() {
+	for i := range p.payloads {
+		if shared := *p.copyOf(i); shared != nil {
+			shared.Release()
+		}
 	}
-	if p.copies[i] == nil {
-		p.copies[i] = bytes.Clone(p.payloads[i].Data)
-	}
-	c.Multicast(p.copies[i])
-	p.count++
 }
 
 // exclusions are ids that get nothing. A few are compared one by one; many
@@ -70,7 +92,9 @@ func (e exclusions) has(id string) bool {
 func (h *Hub) broadcast(m *serviceprotocol.BroadcastData) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	parcel, excluded := newParcel(m.Payloads), newExclusions(m.ExcludedConnectionIDs)
+	parcel := newParcel(m.Payloads)
+	defer parcel.done()
+	excluded := newExclusions(m.ExcludedConnectionIDs)
 	for p := range h.pairs.All {
 		if !excluded.has(p.Client.ID()) {
 			parcel.giveTo(p.Client)
@@ -83,6 +107,7 @@ func (h *Hub) toConnections(m *serviceprotocol.MultiConnectionData) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	parcel := newParcel(m.Payloads)
+	defer parcel.done()
 	for _, id := range m.ConnectionIDs {
 		if p := h.pairs.Find(id); p != nil {
 			parcel.giveTo(p.Client)
@@ -95,6 +120,7 @@ func (h *Hub) toUsers(payloads serviceprotocol.Payloads, users ...string) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	parcel := newParcel(payloads)
+	defer parcel.done()
 	for _, user := range users {
 		for c := range h.users.Members(user) {
 			parcel.giveTo(c)
@@ -106,7 +132,9 @@ func (h *Hub) toUsers(payloads serviceprotocol.Payloads, users ...string) {
 func (h *Hub) toGroup(m *serviceprotocol.GroupBroadcastData) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	parcel, ids, users := newParcel(m.Payloads), newExclusions(m.ExcludedConnectionIDs), newExclusions(m.ExcludedUserIDs)
+	parcel := newParcel(m.Payloads)
+	defer parcel.done()
+	ids, users := newExclusions(m.ExcludedConnectionIDs), newExclusions(m.ExcludedUserIDs)
 	for c := range h.groups.Members(m.Group) {
 		excluded := ids.has(c.ID()) || c.UserID() != "" && users.has(c.UserID())
 		if !excluded {
@@ -122,6 +150,7 @@ func (h *Hub) toGroups(m *serviceprotocol.MultiGroupBroadcastData) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	parcel := newParcel(m.Payloads)
+	defer parcel.done()
 	for _, group := range m.Groups {
 		for c := range h.groups.Members(group) {
 			parcel.giveTo(c)

@@ -125,9 +125,9 @@ func TestPayloadIsSharedAndNotTheBuffer(t *testing.T) {
 	}
 	for _, m := range tests {
 		h.send(s, m) // which overwrites the buffer
-		first := h.clients["a"].shared[0]
+		first := h.clients["a"].shared[0].Bytes()
 		for id, c := range h.clients {
-			if got := c.shared[0]; &got[0] != &first[0] {
+			if got := c.shared[0].Bytes(); &got[0] != &first[0] {
 				t.Errorf("%v: client %s has a copy of its own", m.Type(), id)
 			}
 		}
@@ -175,7 +175,7 @@ func BenchmarkBroadcast(b *testing.B) {
 	h.AddServer(s, true)
 	for range 1000 {
 		c := &sink{id: fmt.Sprint(len(h.clients))}
-		if _, err := h.Connect(context.Background(), c, &serviceprotocol.OpenConnection{}); err != nil {
+		if _, err := h.Connect(c, &serviceprotocol.OpenConnection{}); err != nil {
 			b.Fatal(err)
 		}
 		h.clients[c.id] = nil

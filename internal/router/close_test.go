@@ -68,7 +68,7 @@ func TestWhoIsToldOfAClose(t *testing.T) {
 			if got, want := c.closed(), "app_server_error: enough"; got != want {
 				t.Errorf("closed %q, want %q", got, want)
 			}
-			h.Disconnect(t.Context(), h.pairs["c"], "text") // as its transport does when it has ended
+			h.Disconnect(h.pairs["c"], "text") // as its transport does when it has ended
 			var told []string
 			for _, m := range paired.take() {
 				told = append(told, m.(*serviceprotocol.CloseConnection).ConnectionID)
@@ -115,7 +115,7 @@ func TestClosedByTheService(t *testing.T) {
 			t.Errorf("client %s: closed %q, want %q", id, got, want)
 		}
 	}
-	h.Disconnect(t.Context(), h.pairs["b"], "text")
+	h.Disconnect(h.pairs["b"], "text")
 	want := describe([]serviceprotocol.Message{&serviceprotocol.CloseConnection{ConnectionID: "b", Error: "text"}})
 	if got := describe(s.take()); got != want {
 		t.Errorf("the app server was sent %s, want %s", got, want)

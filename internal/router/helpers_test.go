@@ -44,6 +44,9 @@ func (s *server) Send(ctx context.Context, m serviceprotocol.Message) error {
 	return err
 }
 
+func (s *server) Post(m serviceprotocol.Message) error { return s.Send(context.Background(), m) }
+func (s *server) Congested(pairing.Resumer) bool       { return false }
+
 // take returns and forgets what was sent.
 func (s *server) take() []serviceprotocol.Message {
 	s.mu.Lock()
@@ -59,7 +62,7 @@ type client struct {
 
 	mu        sync.Mutex
 	delivered []string
-	shared    [][]byte
+	shared    []*pairing.Shared // kept, so that their bytes stay
 	reason    *pairing.Reason
 	detail    string
 }
@@ -76,10 +79,11 @@ func (c *client) Deliver(payload []byte) {
 	c.delivered = append(c.delivered, string(payload))
 }
 
-func (c *client) Multicast(payload []byte) {
+func (c *client) Multicast(message *pairing.Shared) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.shared = append(c.shared, payload)
+	message.Retain()
+	c.shared = append(c.shared, message)
 }
 
 func (c *client) Close(reason *pairing.Reason, detail string) {
@@ -95,8 +99,9 @@ func (c *client) take() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	all := c.delivered
-	for _, payload := range c.shared {
-		all = append(all, string(payload))
+	for _, message := range c.shared {
+		all = append(all, string(message.Bytes()))
+		message.Release()
 	}
 	c.delivered, c.shared = nil, nil
 	return all
@@ -140,7 +145,7 @@ func (h *hub) server(id string) *server {
 func (h *hub) connect(id, user, protocol string) *client {
 	h.t.Helper()
 	c := &client{id: id, user: user, protocol: protocol}
-	p, err := h.Connect(context.Background(), c, &serviceprotocol.OpenConnection{ConnectionID: id})
+	p, err := h.Connect(c, &serviceprotocol.OpenConnection{ConnectionID: id})
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -5,7 +5,6 @@
 package router
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -130,12 +129,12 @@ func (h *Hub) RemoveServer(s pairing.Server) int {
 
 // Connect pairs a client with a server connection and announces it there. From
 // then on it is reachable by all that is sent to the hub.
-func (h *Hub) Connect(ctx context.Context, c pairing.Client, open *serviceprotocol.OpenConnection) (*pairing.Pair, error) {
+func (h *Hub) Connect(c pairing.Client, open *serviceprotocol.OpenConnection) (*pairing.Pair, error) {
 	p, err := h.bind(c)
 	if err != nil {
 		return nil, fmt.Errorf("open client connection %q on hub %q: %w", c.ID(), h.name, err)
 	}
-	if err := p.Server.Send(ctx, open); err != nil {
+	if err := p.Server.Post(open); err != nil {
 		h.forget(p)
 		return nil, fmt.Errorf("open client connection %q on hub %q: %w", c.ID(), h.name, err)
 	}
@@ -169,12 +168,12 @@ func (h *Hub) bind(c pairing.Client) (*pairing.Pair, error) {
 
 // Disconnect forgets a client connection that ended and tells its app server,
 // unless that one closed it.
-func (h *Hub) Disconnect(ctx context.Context, p *pairing.Pair, errorText string) {
+func (h *Hub) Disconnect(p *pairing.Pair, errorText string) {
 	if !h.forget(p) {
 		return
 	}
 	m := &serviceprotocol.CloseConnection{ConnectionID: p.Client.ID(), Error: errorText}
-	if err := p.Server.Send(ctx, m); err != nil {
+	if err := p.Server.Post(m); err != nil {
 		h.log.Debug("app server not told of a closed client", "connection_id", p.Client.ID(), "error", err)
 	}
 }

@@ -26,8 +26,10 @@ func (s *sink) ServerID() string                                    { return "" 
 func (s *sink) UserID() string                                      { return "ann" }
 func (s *sink) Protocol() string                                    { return "json" }
 func (s *sink) Send(context.Context, serviceprotocol.Message) error { return nil }
+func (s *sink) Post(serviceprotocol.Message) error                  { return nil }
+func (s *sink) Congested(pairing.Resumer) bool                      { return false }
 func (s *sink) Deliver([]byte)                                      {}
-func (s *sink) Multicast([]byte)                                    {}
+func (s *sink) Multicast(*pairing.Shared)                           {}
 func (s *sink) Close(*pairing.Reason, string)                       {}
 
 func TestHubsAreMadeOnce(t *testing.T) {
@@ -45,7 +47,7 @@ func TestConnectAnnouncesTheClient(t *testing.T) {
 	h := newHub(t)
 	s := h.server("s")
 	open := &serviceprotocol.OpenConnection{ConnectionID: "c", Protocol: "json", QueryString: "?a=b", Claims: []serviceprotocol.Claim{{Type: "t", Value: "v"}}}
-	p, err := h.Connect(t.Context(), &client{id: "c"}, open)
+	p, err := h.Connect(&client{id: "c"}, open)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +80,7 @@ func TestConnectFails(t *testing.T) {
 			h := newHub(t)
 			tt.hub(h)
 			before := h.Stats()
-			p, err := h.Connect(t.Context(), &client{id: "c", user: "ann"}, &serviceprotocol.OpenConnection{ConnectionID: "c"})
+			p, err := h.Connect(&client{id: "c", user: "ann"}, &serviceprotocol.OpenConnection{ConnectionID: "c"})
 			if p != nil || !errors.Is(err, tt.want) {
 				t.Errorf("Connect = %v, %v; want nil, %v", p, err, tt.want)
 			}
@@ -121,7 +123,7 @@ func TestStandInServesWhoFindsNoServerConnection(t *testing.T) {
 	if got := h.clients["a"].closed() + h.clients["b"].closed(); got != "server_connection_lost" {
 		t.Errorf("closed %q, want only the client of the server connection that ended", got)
 	}
-	h.Disconnect(t.Context(), h.pairs["a"], "gone")
+	h.Disconnect(h.pairs["a"], "gone")
 	if got := standIn.take(); len(got) != 1 || got[0].Type() != serviceprotocol.TypeCloseConnection {
 		t.Errorf("the stand-in was sent %s, want CloseConnection", describe(got))
 	}
@@ -133,8 +135,8 @@ func TestDisconnectTellsTheAppServerOnce(t *testing.T) {
 	h.connect("a", "", "json")
 	h.connect("b", "", "json")
 	paired := h.pairs["a"].Server.(*server)
-	h.Disconnect(t.Context(), h.pairs["a"], "it left")
-	h.Disconnect(t.Context(), h.pairs["a"], "it left")
+	h.Disconnect(h.pairs["a"], "it left")
+	h.Disconnect(h.pairs["a"], "it left")
 	want := describe([]serviceprotocol.Message{&serviceprotocol.CloseConnection{ConnectionID: "a", Error: "it left"}})
 	if got := describe(paired.take()); got != want {
 		t.Errorf("the app server was sent %s, want %s", got, want)
@@ -170,7 +172,7 @@ func TestLostServerConnectionClosesExactlyItsClients(t *testing.T) {
 		if got := c.closed(); got != want {
 			t.Errorf("client %s: closed %q, want %q", id, got, want)
 		}
-		h.Disconnect(t.Context(), h.pairs[id], "") // as its transport does when it has ended
+		h.Disconnect(h.pairs[id], "") // as its transport does when it has ended
 	}
 	if got := lost.take(); len(got) != 0 {
 		t.Errorf("the lost server connection was sent %s", describe(got))
@@ -211,12 +213,12 @@ func TestHubIsUsedByManyAtOnce(t *testing.T) {
 		all.Go(func() {
 			for n := range 200 {
 				c := &client{id: fmt.Sprint(i, "-", n), user: fmt.Sprint("user ", n%3), protocol: "json"}
-				p, err := h.Connect(t.Context(), c, &serviceprotocol.OpenConnection{ConnectionID: c.id})
+				p, err := h.Connect(c, &serviceprotocol.OpenConnection{ConnectionID: c.id})
 				if err != nil {
 					t.Errorf("Connect: %v", err)
 					continue
 				}
-				h.Disconnect(t.Context(), p, "")
+				h.Disconnect(p, "")
 			}
 		})
 		all.Go(func() {

@@ -166,7 +166,7 @@ func TestMembershipEndsWithTheConnection(t *testing.T) {
 	h, s := audience(t)
 	h.send(s, &serviceprotocol.UserJoinGroup{UserID: "ann", Group: "n"})
 	for id, p := range h.pairs {
-		h.Disconnect(t.Context(), p, "")
+		h.Disconnect(p, "")
 		delete(h.clients, id)
 	}
 	if got := h.Stats(); got.Clients != 0 || got.Users != 0 || got.Groups != 0 {

@@ -37,6 +37,12 @@ func (c *Conn) Send(ctx context.Context, m serviceprotocol.Message) error {
 	return c.mux.Send(ctx, m)
 }
 
+// Post queues m for the app server, whether there is room or not.
+func (c *Conn) Post(m serviceprotocol.Message) error { return c.mux.Post(m) }
+
+// Congested tells whether the app server does not keep up; r is resumed when it does.
+func (c *Conn) Congested(r pairing.Resumer) bool { return c.mux.Congested(r) }
+
 // malformed is told of frames that could not be read. The SDKs skip such
 // frames and go on, and so do we; the first one is worth a warning.
 func (c *Conn) malformed(err error) {

@@ -67,12 +67,18 @@ func (r *Responder) ID() string { return "serverless" }
 func (r *Responder) ServerID() string { return "serverless" }
 
 // Send takes what a client does, as an app server would.
-func (r *Responder) Send(ctx context.Context, m serviceprotocol.Message) error {
+func (r *Responder) Send(_ context.Context, m serviceprotocol.Message) error { return r.Post(m) }
+
+// Congested is never true: what clients send goes nowhere.
+func (r *Responder) Congested(pairing.Resumer) bool { return false }
+
+// Post takes what a client does.
+func (r *Responder) Post(m serviceprotocol.Message) error {
 	switch m := m.(type) {
 	case *serviceprotocol.OpenConnection:
 		r.open(m)
 	case *serviceprotocol.ConnectionData:
-		return r.receive(ctx, m)
+		return r.receive(m)
 	case *serviceprotocol.CloseConnection:
 		r.forget(m.ConnectionID)
 	}
@@ -104,7 +110,7 @@ func (r *Responder) seen(id string) *session {
 	return s
 }
 
-func (r *Responder) receive(ctx context.Context, m *serviceprotocol.ConnectionData) error {
+func (r *Responder) receive(m *serviceprotocol.ConnectionData) error {
 	s := r.seen(m.ConnectionID)
 	switch {
 	case s == nil:
@@ -118,7 +124,7 @@ func (r *Responder) receive(ctx context.Context, m *serviceprotocol.ConnectionDa
 	if s.protocol == nil {
 		answer.Error = "The protocol is not supported: in serverless mode, json and messagepack are."
 	}
-	err := r.hub.FromServer(ctx, r, &serviceprotocol.ConnectionData{ConnectionID: m.ConnectionID, Payload: answer.Append(nil)})
+	err := r.hub.FromServer(context.Background(), r, &serviceprotocol.ConnectionData{ConnectionID: m.ConnectionID, Payload: answer.Append(nil)})
 	if err == nil && s.protocol == nil {
 		err = r.close(m.ConnectionID, pairing.HandshakeError, answer.Error)
 	}

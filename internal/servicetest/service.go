@@ -20,6 +20,9 @@ const Wait = 10 * time.Second
 // Key is the access key of services that Start makes.
 const Key = "servicetest-key"
 
+// Engine is the engine of services that Start makes, unless they name one.
+var Engine service.Engine
+
 // A Service is a running service on a loopback port.
 type Service struct {
 	*service.Service
@@ -32,6 +35,9 @@ func Start(t testing.TB, c service.Config) *Service {
 	t.Helper()
 	if c.AccessKeys == nil {
 		c.AccessKeys = []string{Key}
+	}
+	if c.Engine == "" {
+		c.Engine = Engine
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))

@@ -11,7 +11,7 @@ import (
 
 	"switchboard/accesstoken"
 	"switchboard/internal/clientconn"
-	"switchboard/internal/router"
+	"switchboard/internal/clientconn/websocket"
 	"switchboard/serviceprotocol"
 )
 
@@ -21,39 +21,52 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request) {
 	if hub == nil {
 		return
 	}
-	if !isWebSocket(r) {
+	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
 		refuse(w, http.StatusNotFound, "Only the WebSockets transport is supported by this end point")
 		return
 	}
-	connectionToken := r.URL.Query().Get("id")
-	e, err := h.table.claim(connectionToken, hub.Name(), time.Now(), func(id string) *clientconn.Conn {
-		h.open.Add(1)
-		return h.newConn(id, connectionToken, token, hub, r)
+	h.config.WebSockets.Serve(w, r, func(t clientconn.Transport) (*clientconn.Conn, websocket.Owner, error) {
+		connectionToken := r.URL.Query().Get("id")
+		e, err := h.table.claim(connectionToken, hub.Name(), time.Now(), func(id string) *clientconn.Conn {
+			h.open.Add(1) // while the table is locked: none is added once Shutdown waits
+			return clientconn.New(hub, h.origin(id, connectionToken, token, r), h.env, t)
+		})
+		if err != nil {
+			h.refuseConnection(w, err)
+			return nil, nil, err
+		}
+		return e.conn, &owned{h, e}, nil
 	})
-	if err != nil {
-		h.refuseConnection(w, err)
-		return
-	}
-	defer h.open.Done()
-	defer h.table.forget(e)
-	serveWebSocket(w, r, e.conn)
 }
 
-func (h *Handler) newConn(id, connectionToken string, token *accesstoken.Token, hub *router.Hub, r *http.Request) *clientconn.Conn {
-	limits := h.config.Limits
+// owned is a connection with an open transport in the table of its handler.
+type owned struct {
+	h *Handler
+	e *entry
+}
+
+// Ended is called when the transport has ended.
+func (o *owned) Ended() {
+	o.h.table.forget(o.e)
+	o.h.open.Done()
+}
+
+func (h *Handler) origin(id, connectionToken string, token *accesstoken.Token, r *http.Request) clientconn.Origin {
+	var wait time.Duration
 	handshake, _ := token.Claim(accesstoken.ClaimHandshakeWait)
 	if seconds, err := strconv.Atoi(handshake); err == nil && seconds >= 1 && seconds <= 30 {
-		limits.HandshakeTimeout = time.Duration(seconds) * time.Second
+		wait = time.Duration(seconds) * time.Second
 	}
 	detailed, _ := token.Claim(accesstoken.ClaimDetailedErrors)
-	return clientconn.New(hub, clientconn.Origin{
+	return clientconn.Origin{
 		ID:             id,
 		UserID:         token.UserID(),
 		Claims:         longClaims(token.Claims),
 		Headers:        h.headers(r),
 		QueryString:    withoutSecrets(r.URL, connectionToken),
 		DetailedErrors: strings.EqualFold(detailed, "true"),
-	}, limits, h.config.Log)
+		Handshake:      wait,
+	}
 }
 
 // longClaims gives claims the long names that .NET apps look for.

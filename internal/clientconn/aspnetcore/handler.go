@@ -15,6 +15,7 @@ import (
 	"switchboard/accesstoken"
 	"switchboard/internal/bearer"
 	"switchboard/internal/clientconn"
+	"switchboard/internal/clientconn/websocket"
 	"switchboard/internal/router"
 )
 
@@ -24,6 +25,7 @@ type Config struct {
 	Router     *router.Router
 	InstanceID string            // told to app servers in Asrs-Instance-Id
 	Limits     clientconn.Limits // with defaults filled in
+	WebSockets websocket.Server
 	// ConnectTimeout is the time from negotiate to the transport's first request.
 	ConnectTimeout time.Duration
 	// MaxConnections bounds the open client connections and those negotiated; 0 is no bound.
@@ -35,13 +37,18 @@ type Config struct {
 type Handler struct {
 	refusals bearer.Refusals
 	config   Config
+	env      *clientconn.Env
 	table    *table
 	open     sync.WaitGroup // connections whose transport is open
 }
 
 // New returns a handler; Shutdown ends its connections.
 func New(c Config) *Handler {
-	return &Handler{config: c, table: newTable(c.ConnectTimeout, c.MaxConnections)}
+	return &Handler{
+		config: c,
+		env:    &clientconn.Env{Limits: c.Limits, Log: c.Log},
+		table:  newTable(c.ConnectTimeout, c.MaxConnections),
+	}
 }
 
 // ServeHTTP routes by path and method.

@@ -1,0 +1,107 @@
+package clientconn
+
+import (
+	"time"
+
+	"switchboard/hubprotocol"
+	"switchboard/internal/pairing"
+)
+
+// Close ends the connection after what is queued; only the first call counts.
+func (c *Conn) Close(reason *pairing.Reason, detail string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closeLocked(reason, detail)
+}
+
+// Abort ends the connection at once.
+func (c *Conn) Abort() { c.transport.Abort() }
+
+// Closing tells whether the connection has been closed, by either side.
+func (c *Conn) Closing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reason != nil
+}
+
+func (c *Conn) closeLocked(reason *pairing.Reason, detail string) {
+	if c.reason != nil {
+		return
+	}
+	c.reason, c.detail = reason, detail
+	c.held.clear()
+	c.held, c.partial = nil, nil
+	c.stopTimerLocked()
+	if reason == pairing.SlowClient || reason == pairing.TransportLost {
+		c.out.clear() // nobody reads it
+		c.transport.Abort()
+		return
+	}
+	if farewell := c.farewellLocked(); farewell != nil {
+		c.out.add(pairing.NewShared(farewell))
+	}
+	c.timer = time.AfterFunc(c.env.Limits.CloseTimeout, c.transport.Abort)
+	c.awake = true
+	c.transport.Wake()
+}
+
+// Leave tells the app server that the client is gone, once it is. The transport
+// calls it when it is woken and does not call Take, because it cannot send: the
+// app server shall know at once, however long the client takes to say goodbye.
+func (c *Conn) Leave() {
+	c.mu.Lock()
+	leave := c.reason != nil && c.pair != nil && !c.left
+	c.left = c.left || leave
+	c.mu.Unlock()
+	if leave { // without the lock, since the hub holds its own when it closes a client
+		c.hub.Disconnect(c.pair, c.reason.Text)
+	}
+}
+
+// farewellLocked returns the last message for the client: a Close, or the
+// refusal of its handshake if that was not answered yet.
+func (c *Conn) farewellLocked() []byte {
+	text := c.reason.Text
+	if text != "" && c.detailed && c.detail != "" {
+		text += " " + c.detail
+	}
+	switch {
+	case c.closeSent || c.reason == pairing.ClosedByClient:
+		return nil
+	case !c.answered:
+		if text == "" {
+			text = "Connection closed by the application server." // an empty error would mean success
+		}
+		return hubprotocol.HandshakeResponse{Error: text}.Append(nil)
+	default:
+		return closeMessage(c.framing, &hubprotocol.Close{Error: text, AllowReconnect: c.reason.AllowReconnect})
+	}
+}
+
+// closeMessage returns a Close in the protocols of this framing; a hub
+// protocol that we do not know ends without one.
+func closeMessage(f hubprotocol.Framing, m *hubprotocol.Close) []byte {
+	var message []byte
+	switch f {
+	case hubprotocol.FramingRecordSeparator:
+		message, _ = hubprotocol.JSON.Append(nil, m) // a Close can always be written
+	case hubprotocol.FramingLengthPrefix:
+		message, _ = hubprotocol.MessagePack.Append(nil, m)
+	}
+	return message
+}
+
+// Finish is called by the transport when it has ended; it may be called once.
+// A connection that nobody closed ended for reason.
+func (c *Conn) Finish(reason *pairing.Reason) {
+	c.Close(reason, "")
+	c.mu.Lock()
+	c.stopTimerLocked()
+	c.out.clear()
+	reason, detail := c.reason, c.detail
+	c.mu.Unlock()
+	c.Leave()
+	c.hub.CountClosed(reason)
+	c.env.Log.Info("client connection closed", "hub", c.hub.Name(), "connection_id", c.id,
+		"reason", reason.Code, "detail", detail, "user_id", c.userID)
+}

@@ -1,0 +1,44 @@
+package clientconn
+
+import "time"
+
+// Limits of a client connection. The zero value means the defaults.
+type Limits struct {
+	// HandshakeTimeout is how long a client may take to send its SignalR
+	// handshake request. Default 15 s; the claim asrs.s.cht overrides it.
+	HandshakeTimeout time.Duration
+	// HandshakeBytes bounds the handshake request. Default 32 KiB.
+	HandshakeBytes int
+	// MessageBytes bounds one hub message from a client. Default none: the
+	// service passes a message on in pieces and never holds it whole, and the
+	// hub has a limit of its own.
+	MessageBytes int
+	// QueueBytes bounds what waits for a client that does not read; above it
+	// the client is closed with SlowClient. A single message may be larger.
+	// Default 4 MiB.
+	QueueBytes int
+	// PartialBytes bounds a hub message that an app server sends in pieces, of
+	// which the last has not come yet. Default 64 MiB.
+	PartialBytes int
+	// SendTimeout closes a client whose transport takes no bytes for so long. Default 10 s.
+	SendTimeout time.Duration
+	// CloseTimeout bounds the flush and the closing handshake of the transport. Default 5 s.
+	CloseTimeout time.Duration
+}
+
+// WithDefaults returns l with the default for everything that is not set.
+func (l Limits) WithDefaults() Limits {
+	setDefault(&l.HandshakeTimeout, 15*time.Second)
+	setDefault(&l.HandshakeBytes, 32<<10)
+	setDefault(&l.QueueBytes, 4<<20)
+	setDefault(&l.PartialBytes, 64<<20)
+	setDefault(&l.SendTimeout, 10*time.Second)
+	setDefault(&l.CloseTimeout, 5*time.Second)
+	return l
+}
+
+func setDefault[T int | time.Duration](field *T, value T) {
+	if *field <= 0 {
+		*field = value
+	}
+}

@@ -1,0 +1,97 @@
+// Package websocket carries client connections over WebSockets. Two engines do
+// the same: on Linux the sockets of plain TCP connections are served by event
+// loops, all other connections by a goroutine each.
+package websocket
+
+import (
+	"net"
+	"net/http"
+
+	"switchboard/internal/clientconn"
+	"switchboard/internal/eventloop"
+	"switchboard/internal/pairing"
+	"switchboard/internal/wsframe"
+)
+
+// A Server makes WebSockets of HTTP requests.
+type Server struct {
+	// Loops serve the sockets; nil has a goroutine serve each.
+	Loops *eventloop.Loops
+}
+
+// An Owner is told when a connection has ended.
+type Owner interface{ Ended() }
+
+// A carrier is the transport of one connection, by one engine or the other.
+type carrier interface {
+	clientconn.Transport
+	// start serves conn, whose client has sent early already.
+	start(conn net.Conn, early []byte) error
+	core() *core
+}
+
+// Serve upgrades a request and carries the connection that open returns for the
+// transport. An error of open has been answered by it; so are requests that are
+// not for a WebSocket. Serve may return long before the connection has ended.
+func (s *Server) Serve(w http.ResponseWriter, r *http.Request, open func(clientconn.Transport) (*clientconn.Conn, Owner, error)) {
+	answer, err := wsframe.Accept(r)
+	if refusal, ok := err.(*wsframe.UpgradeError); ok {
+		refuse(w, refusal)
+		return
+	}
+	carrier := s.carrier(r)
+	conn, owner, err := open(carrier)
+	if err != nil {
+		return
+	}
+	carrier.core().conn, carrier.core().owner = conn, owner
+	if err := upgrade(w, carrier, answer); err != nil {
+		carrier.core().finish(pairing.TransportLost)
+	}
+}
+
+// carrier chooses the engine. Whether a socket can be had shows only when the
+// connection is taken over, so the choice is by what the request came over.
+func (s *Server) carrier(r *http.Request) carrier {
+	if s.Loops != nil && r.TLS == nil && overTCP(r) {
+		return newLooped(s.Loops.Next())
+	}
+	return newThreaded()
+}
+
+// overTCP tells whether the request came over a TCP socket, by its address.
+func overTCP(r *http.Request) bool {
+	address, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if !ok {
+		return false
+	}
+	_, ok = address.(*net.TCPAddr)
+	return ok
+}
+
+func refuse(w http.ResponseWriter, refusal *wsframe.UpgradeError) {
+	for name, values := range refusal.Header {
+		w.Header()[name] = values
+	}
+	http.Error(w, refusal.Reason, refusal.Status)
+}
+
+// upgrade takes the connection out of the HTTP server, answers, and starts.
+func upgrade(w http.ResponseWriter, c carrier, answer []byte) error {
+	conn, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		http.Error(w, "This connection cannot become a WebSocket.", http.StatusInternalServerError)
+		return err
+	}
+	early, err := buffered.Reader.Peek(buffered.Reader.Buffered())
+	if err == nil {
+		_, err = conn.Write(answer)
+	}
+	if err == nil {
+		err = c.start(conn, early)
+	}
+	if err != nil {
+		_ = conn.Close()
+	}
+	return err
+}
