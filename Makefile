@@ -5,10 +5,10 @@ FUZZ    ?= 20s
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 .DEFAULT_GOAL := check
-.PHONY: help chat build test check lint go-test npm fuzz bench rename
+.PHONY: help chat build test check lint go-test npm fuzz bench compare compare-test rename
 
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 chat: ## Run the chat example: service, app server and page in one process
 	@scripts/prerequisites.sh go node npm
@@ -50,6 +50,14 @@ fuzz: ## Fuzz every parser, FUZZ=20s each
 
 bench: ## Run the benchmarks
 	$(GO) test -run '^$$' -bench . ./...
+
+compare: ## Measure next to other systems, and write docs/performance.md; ARGS="--rounds 5"
+	@scripts/prerequisites.sh go
+	cd bench/compare && $(GO) run . $(ARGS)
+
+compare-test: ## Check and test the comparison, which is a module of its own
+	@scripts/prerequisites.sh go
+	cd bench/compare && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -timeout 5m ./...
 
 rename: ## Give the module another path: make rename MODULE=example.org/switchboard
 	@test -n "$(MODULE)" || { echo "Say which path: make rename MODULE=example.org/switchboard"; exit 2; }

@@ -172,7 +172,7 @@ func TestMessagesInPieces(t *testing.T) {
 	l := testLoop(t, Config{Scenario: Echo, Clients: 1, Rate: 1})
 	var stream []byte
 	for seq := range 3 {
-		stream = append(stream, l.words.receive(stamp{run: 5, seq: uint64(seq)})...)
+		stream = append(stream, l.words.(*wording).receive(stamp{run: 5, seq: uint64(seq)})...)
 	}
 	for cut := range len(stream) {
 		l.seen, l.clients[0].expected[0] = Snapshot{}, 0

@@ -45,9 +45,16 @@ const (
 	leaving // has sent its close frame
 )
 
-// redirect asks the app server where to go.
+// redirect asks the app server where to go, if there is one.
 func (c *client) redirect(w *worker) {
 	hub := *c.loop.target.hub
+	if c.loop.config.Peer != PeerHub {
+		var err error
+		c.url = c.loop.target.hub
+		c.service, err = c.loop.target.endpoint(c.url)
+		w.finished(err)
+		return
+	}
 	hub.Path = negotiate.Path(hub.Path)
 	query := "negotiateVersion=1"
 	if c.loop.config.Users {
@@ -158,7 +165,11 @@ func (c *client) upgrade(connectionToken string) {
 		c.end(err)
 		return
 	}
-	b := wsframe.AppendRequest(c.loop.scratch[:0], c.service.host, u.RequestURI(), http.Header{"Authorization": {"Bearer " + c.token}}, c.nonce)
+	var header http.Header
+	if c.token != "" {
+		header = http.Header{"Authorization": {"Bearer " + c.token}}
+	}
+	b := wsframe.AppendRequest(c.loop.scratch[:0], c.service.host, u.RequestURI(), header, c.nonce)
 	c.loop.scratch = b
 	if err := c.socket.write(b); err != nil {
 		c.end(err)
@@ -201,8 +212,9 @@ func (c *client) handle(b []byte) error {
 	}
 	rest := c.held[n:]
 	c.held, c.state = nil, handshaking
-	request := hubprotocol.HandshakeRequest{Protocol: c.loop.words.Name(), Version: 1}
-	if err := c.send(request.Append(nil)); err != nil {
+	if hello := c.loop.words.hello(c.loop.plan, c.number); hello == nil {
+		c.opened()
+	} else if err := c.send(hello); err != nil {
 		return err
 	}
 	return c.reader.Feed(rest, c)
@@ -217,14 +229,12 @@ func (c *client) Data(p []byte, _, _, _ bool) error {
 		p = c.held
 	}
 	if c.state == handshaking {
-		answer, rest, err := hubprotocol.ParseHandshakeResponse(p)
+		rest, err := c.loop.words.welcome(p)
 		switch {
 		case errors.Is(err, hubprotocol.ErrIncomplete):
 			return c.hold(p)
 		case err != nil:
 			return err
-		case answer.Error != "":
-			return fmt.Errorf("handshake is refused: %s", answer.Error)
 		}
 		p = rest
 		c.opened()
@@ -255,7 +265,7 @@ func (c *client) hold(rest []byte) error {
 // messages handles every whole hub message in b, and returns what is left.
 func (c *client) messages(b []byte) (rest []byte, err error) {
 	for {
-		n, err := c.loop.words.framing.Next(b)
+		n, err := c.loop.words.next(b)
 		if err != nil || n == 0 {
 			return b, err
 		}
@@ -265,6 +275,10 @@ func (c *client) messages(b []byte) (rest []byte, err error) {
 			return nil, err
 		case m.stamped:
 			c.deliver(m.stamp)
+		case m.reply != nil:
+			if err := c.send(m.reply); err != nil {
+				return nil, err
+			}
 		case m.answer && c.worker != nil:
 			w := c.worker
 			c.worker = nil
@@ -399,7 +413,7 @@ func (l *loop) ping() {
 		c := &l.clients[(l.pinged+i)%len(l.clients)]
 		if c.state == open {
 			l.seen.Pings++
-			if err := c.send(l.words.ping); err != nil {
+			if err := c.send(l.words.keepAlive()); err != nil {
 				c.end(err)
 			}
 		}

@@ -23,8 +23,9 @@ const (
 // A Config says what a Load is to do. It is checked by the trial.
 type Config struct {
 	Scenario    Scenario
+	Peer        Peer
 	Protocol    string // "json" or "messagepack"
-	HubURL      string // of the hub on its app server
+	HubURL      string // of the hub on its app server, or of the peer
 	Negotiation Negotiation
 	RootCA      []byte // PEM of the certificate that servers are to have; nil for those of the system
 	Run         uint32 // tells messages of this trial from others; below 1<<24

@@ -29,7 +29,7 @@ func (l *Load) Start(config Config, _ *None) error {
 	if err != nil {
 		return fmt.Errorf("parse URL of the hub: %w", err)
 	}
-	words, err := newWording(config.Protocol, config.Payload)
+	words, err := newDialect(&config)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ const (
 type loop struct {
 	config *Config
 	plan   plan
-	words  *wording
+	words  dialect
 	target target
 	share  Share
 
@@ -73,7 +73,7 @@ const (
 	timerSlot = -2
 )
 
-func newLoop(config *Config, words *wording, target target, share Share) (*loop, error) {
+func newLoop(config *Config, words dialect, target target, share Share) (*loop, error) {
 	l := &loop{
 		config: config, plan: config.plan(), words: words, target: target, share: share,
 		buffer: make([]byte, readBuffer), key: config.Run*2654435761 | 1, started: monotonic(),

@@ -35,6 +35,7 @@ type wording struct {
 	hubprotocol.Protocol
 	framing hubprotocol.Framing
 	filler  []byte // behind the stamp of each payload
+	mirror  bool   // the peer is a PeerMirror
 	head    []byte // of a Receive
 	tail    []byte
 	ping    []byte
@@ -87,8 +88,9 @@ func (w *wording) join(group string) ([]byte, error) {
 // A received is what a message from the hub says.
 type received struct {
 	stamp   stamp
-	stamped bool // it is a message of a benchmark
-	answer  bool // it answers a call
+	stamped bool   // it is a message of a benchmark
+	answer  bool   // it answers a call
+	reply   []byte // what to send back at once; nil for nothing
 }
 
 var errPayload = errors.New("payload has changed on its way")

@@ -74,9 +74,8 @@ func (l *loop) prepare() error {
 		if l.plan.scenario == SendToConnection {
 			partner = l.clients[l.plan.partner(s.id)-l.share.First].id
 		}
-		target, arguments := l.plan.call(s.id, partner)
 		var err error
-		if s.head, s.tail, err = l.words.invocation(target, arguments...); err != nil {
+		if s.head, s.tail, err = l.words.call(l.plan, s.id, partner); err != nil {
 			return err
 		}
 	}

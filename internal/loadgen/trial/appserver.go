@@ -21,7 +21,7 @@ import (
 // What the app server is told by its environment, where no other user of the
 // machine can read it.
 const (
-	envConnectionString = "BENCH_CONNECTION_STRING"
+	EnvConnectionString = "BENCH_CONNECTION_STRING"
 	envRootCA           = "BENCH_ROOT_CA" // PEM; not set: those of the system
 )
 
@@ -36,7 +36,7 @@ func ServeApp(ctx context.Context, serverConnections int, orders io.Reader, answ
 		return err
 	}
 	app, err := appserver.New(appserver.Config{
-		ConnectionString:  os.Getenv(envConnectionString),
+		ConnectionString:  os.Getenv(EnvConnectionString),
 		ServerConnections: serverConnections,
 		Identify:          hubapp.Identify,
 		HTTPClient:        client,

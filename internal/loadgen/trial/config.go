@@ -18,7 +18,8 @@ import (
 // command in its mistakes.
 type Config struct {
 	Scenario  loadgen.Scenario
-	Protocol  string // json or messagepack
+	Peer      loadgen.Peer // what Service starts; PeerHub: Switchboard
+	Protocol  string       // json or messagepack
 	Clients   int
 	Payload   int // bytes of each message's payload
 	InFlight  int // messages, or connects, on their way at once; of it and of Rate one is set
@@ -50,6 +51,7 @@ type Config struct {
 	// Program is this program, which is run again for the children.
 	Program string
 	// Service, AppServer and Load are the arguments that make it one of them.
+	// A peer that is no hub has an app server only if AppServer is set.
 	Service, AppServer, Load []string
 	Version                  string
 	// Progress is told what is going on, some times a second; nil for nobody.

@@ -103,6 +103,10 @@ func (t *trial) prepare(ctx context.Context) error {
 	} else {
 		t.service.meter.pid = t.ServicePID
 	}
+	if t.Peer != loadgen.PeerHub && t.AppServer == nil {
+		t.hubURL = t.service.child.url
+		return nil
+	}
 	if t.HubURL != "" {
 		t.hubURL, t.app.meter.pid = t.HubURL, t.AppPID
 		return nil
@@ -143,7 +147,7 @@ func (t *trial) startService(ctx context.Context) (connectionString string, err 
 }
 
 func (t *trial) startApp(ctx context.Context, connectionString string) error {
-	with := []string{envConnectionString + "=" + connectionString}
+	with := []string{EnvConnectionString + "=" + connectionString}
 	if t.rootCA != nil {
 		with = append(with, envRootCA+"="+string(t.rootCA))
 	}
@@ -198,7 +202,7 @@ func (t *trial) loadConfig(clients int) loadgen.Config {
 	var run [4]byte
 	rand.Read(run[:]) // never fails
 	return loadgen.Config{
-		Scenario: t.Scenario, Protocol: t.Protocol, HubURL: t.hubURL, Negotiation: t.Negotiation, RootCA: t.rootCA,
+		Scenario: t.Scenario, Peer: t.Peer, Protocol: t.Protocol, HubURL: t.hubURL, Negotiation: t.Negotiation, RootCA: t.rootCA,
 		Run: binary.LittleEndian.Uint32(run[:]) >> 8, Clients: clients, Threads: t.LoadThreads,
 		GroupSize: max(min(t.GroupSize, clients), 1), Senders: min(t.Senders, clients), Payload: t.Payload, Users: t.Users,
 		InFlight: t.InFlight, Rate: t.Rate, ConnectInFlight: t.ConnectInFlight, Ping: t.Ping, Sources: t.Sources,
