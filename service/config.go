@@ -34,7 +34,8 @@ type Engine string
 // The engines.
 const (
 	// EngineAuto is event loops where the system has them (Linux) and the
-	// connection is plain TCP, else EngineGoroutines.
+	// connection is a TCP socket, with TLS or without, else EngineGoroutines. What
+	// comes over TLS needs a Listener below it.
 	EngineAuto Engine = "auto"
 	// EngineGoroutines is a goroutine for each client. It needs about three times
 	// the memory for an idle client.

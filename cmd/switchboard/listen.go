@@ -8,6 +8,8 @@ import (
 	"net"
 	"strconv"
 	"syscall"
+
+	"switchboard/service"
 )
 
 // open opens the port that c names, for HTTPS when there is a certificate, and
@@ -26,7 +28,7 @@ func open(ctx context.Context, c config) (l net.Listener, url string, err error)
 		return l, baseURL("http", l.Addr()), nil
 	}
 	secure := &tls.Config{Certificates: certificates, NextProtos: []string{"http/1.1"}}
-	return tls.NewListener(l, secure), baseURL("https", l.Addr()), nil
+	return tls.NewListener(service.Listener(l), secure), baseURL("https", l.Addr()), nil
 }
 
 // listen opens address, which the setting called key has. The error is a

@@ -80,10 +80,21 @@ type client struct {
 	events []string        // that were not asked for yet
 }
 
-func tlsDialer(certificate *x509.Certificate) *tls.Dialer {
+func (s *service) tlsDialer(address string, certificate *x509.Certificate) func() (net.Conn, error) {
 	roots := x509.NewCertPool()
 	roots.AddCert(certificate)
-	return &tls.Dialer{Config: &tls.Config{RootCAs: roots, ServerName: "example.com"}}
+	s.secure = tls.Config{RootCAs: roots, ServerName: "example.com"}
+	return func() (net.Conn, error) {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			return nil, err
+		}
+		if s.below != nil {
+			conn = s.below(conn)
+		}
+		secure := tls.Client(conn, &s.secure)
+		return secure, secure.Handshake()
+	}
 }
 
 // connect opens a connection, on which nothing has been sent.
@@ -93,13 +104,14 @@ func (s *service) connect(id string) *client {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.t.Cleanup(func() { conn.Close() })
 	limitBuffers(conn)
 	_ = conn.SetDeadline(time.Now().Add(time.Minute))
-	return &client{
+	c := &client{
 		Conn: conn, t: s.t, id: id, in: bufio.NewReader(conn),
 		frames: wsframe.Reader{Options: wsframe.FromServer},
 	}
+	s.t.Cleanup(func() { c.Conn.Close() })
+	return c
 }
 
 // upgraded opens a WebSocket; early follows the request at once.

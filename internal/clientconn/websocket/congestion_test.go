@@ -92,7 +92,7 @@ func TestManyClientsOfACongestedAppServer(t *testing.T) {
 		}
 		writers.Wait()
 		extra := 2 * e.reads() // a loop may be reading when the limit is reached
-		if !e.loops {
+		if !e.looped() {
 			extra = clients * e.reads() // a goroutine that waits for bytes takes some before it asks again
 		}
 		if got := s.app.highest; got > limit+extra {

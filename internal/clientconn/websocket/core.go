@@ -73,6 +73,9 @@ func (c *core) feed(b []byte) {
 type scratch struct {
 	frames   []byte
 	messages []*pairing.Shared
+
+	opened []byte // what TLS has decrypted for a loop; nil before the first time
+	sealed sealed // what TLS and a loop have for each other
 }
 
 // compose returns the frames that are to be sent now, nil for none. They are

@@ -144,7 +144,7 @@ func TestClientThatReadsSlowly(t *testing.T) {
 		c := s.open("c", jsonRequest)
 		s.deliver("c", strings.Repeat("x", tooMuch)+"\x1e")
 		piece := int64(64 << 10)
-		if e.loops {
+		if e.looped() {
 			piece = 8 << 10
 		}
 		pace := time.NewTicker(50 * time.Millisecond)

@@ -1,6 +1,9 @@
 package websocket
 
 import (
+	"bytes"
+	"crypto/tls"
+	"errors"
 	"net"
 	"sync/atomic"
 	"time"
@@ -14,7 +17,8 @@ import (
 type looped struct {
 	eventloop.Socket
 	c         core
-	unsent    []byte      // made and refused by the socket
+	tls       *tls.Conn   // nil for plain TCP, and when the connection is gone
+	unsent    []byte      // made and refused by the socket; ciphertext if there is TLS
 	blocked   int64       // since when, in Unix nanoseconds; 0 while the socket takes bytes
 	congested atomic.Bool // Resume will be called
 }
@@ -30,7 +34,15 @@ func newLooped(loop *eventloop.Loop) *looped {
 func (l *looped) core() *core { return &l.c }
 
 func (l *looped) start(conn net.Conn, early []byte) error {
-	return l.Add(conn, append([]byte(nil), early...))
+	tcp, secure, ok := below(conn)
+	if !ok {
+		return errors.New("no event loop can serve this connection")
+	}
+	if early = bytes.Clone(early); secure != nil && early == nil {
+		early = []byte{} // what TLS has read already is to be asked for
+	}
+	l.tls = secure
+	return l.Add(tcp, early)
 }
 
 // Readable tells whether the app server keeps up. If not, nothing is read until
@@ -39,6 +51,14 @@ func (l *looped) Readable() bool { return l.checkRoom() }
 
 // Receive takes what the client sent.
 func (l *looped) Receive(b []byte) {
+	if l.tls != nil {
+		l.receiveSealed(b)
+		return
+	}
+	l.receive(b)
+}
+
+func (l *looped) receive(b []byte) {
 	l.c.feed(b)
 	if l.c.control != nil || l.c.over() {
 		l.Flush()
@@ -68,7 +88,7 @@ func (l *looped) Resume() {
 // Flush sends what waits, as far as the socket takes it.
 func (l *looped) Flush() {
 	l.checkRoom()
-	if len(l.unsent) > 0 && !l.send(l.unsent) {
+	if len(l.unsent) > 0 && !l.transmit(l.unsent) {
 		return
 	}
 	s := scratchOf(l.Loop())
@@ -82,13 +102,21 @@ func (l *looped) Flush() {
 		}
 	}
 	if l.c.over() {
-		l.Close()
+		l.hangUp()
 	}
 }
 
-// send writes b, which is unsent unless that is empty, and tells whether all of
-// it is gone.
+// send sends frames, and tells whether all of them are gone.
 func (l *looped) send(b []byte) bool {
+	if l.tls != nil {
+		return l.seal(b)
+	}
+	return l.transmit(b)
+}
+
+// transmit writes b, which is unsent unless that is empty, and tells whether all
+// of it is gone.
+func (l *looped) transmit(b []byte) bool {
 	n, err := l.Write(b)
 	if err != nil {
 		l.Abort()
@@ -129,9 +157,18 @@ func (l *looped) late(now time.Time) bool {
 	return l.blocked != 0 && now.Sub(time.Unix(0, l.blocked)) > l.c.conn.Limits().SendTimeout
 }
 
+// hangUp closes the socket. TLS says goodbye if the socket takes it at once.
+func (l *looped) hangUp() {
+	if l.tls != nil && len(l.unsent) == 0 {
+		_ = l.tls.CloseWrite()
+		l.sendSealed(scratchOf(l.Loop()))
+	}
+	l.Close()
+}
+
 // Gone ends the connection.
 func (l *looped) Gone(error) {
-	l.unsent = nil
+	l.unsent, l.tls = nil, nil
 	l.c.finish(pairing.TransportLost) // unless it was closed for another reason before
 }
 

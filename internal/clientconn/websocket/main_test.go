@@ -38,15 +38,19 @@ const (
 type engine struct {
 	name            string
 	loops, tls, mem bool
+	listener        bool // TCP connections come from a websocket.Listener
 }
 
 // reads tells how many bytes the engine reads at once.
 func (e engine) reads() int {
-	if e.loops {
+	if e.looped() {
 		return eventloop.ReadBytes
 	}
 	return 16 << 10
 }
+
+// looped tells whether loops serve the sockets.
+func (e engine) looped() bool { return e.loops && (e.listener || !e.tls) }
 
 // onEveryEngine runs a test for each engine that the system has.
 func onEveryEngine(t *testing.T, test func(t *testing.T, e engine)) {
@@ -57,7 +61,9 @@ func onEveryEngine(t *testing.T, test func(t *testing.T, e engine)) {
 	}
 	if loops, err := eventloop.Start(1); err == nil {
 		loops.Stop()
-		engines = append(engines, engine{name: "loops", loops: true})
+		engines = append(engines,
+			engine{name: "loops", loops: true},
+			engine{name: "loops over TLS", loops: true, tls: true, listener: true})
 	}
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) { test(t, e) })
@@ -73,8 +79,10 @@ type service struct {
 	app    *app
 	env    *clientconn.Env
 	dial   func() (net.Conn, error)
-	opened func(*clientconn.Conn) // called before a connection is upgraded; may be nil
-	refuse bool                   // connections are refused
+	opened func(*clientconn.Conn)  // called before a connection is upgraded; may be nil
+	refuse bool                    // connections are refused
+	secure tls.Config              // of clients over TLS; may be changed before they connect
+	below  func(net.Conn) net.Conn // makes what is below TLS at clients; may be nil
 
 	mu      sync.Mutex
 	conns   map[string]*clientconn.Conn // by id; guarded by mu, as is all below
@@ -119,11 +127,13 @@ func start(t testing.TB, e engine, l clientconn.Limits) *service {
 }
 
 func (s *service) listen(server *httptest.Server) {
+	if s.engine.listener {
+		server.Listener = websocket.Listener(server.Listener)
+	}
 	switch {
 	case s.engine.tls:
 		server.StartTLS()
-		dialer := tlsDialer(server.Certificate())
-		s.dial = func() (net.Conn, error) { return dialer.Dial("tcp", server.Listener.Addr().String()) }
+		s.dial = s.tlsDialer(server.Listener.Addr().String(), server.Certificate())
 	case s.engine.mem:
 		server.Listener.Close()
 		listener := memnet.Listen()
@@ -137,8 +147,8 @@ func (s *service) listen(server *httptest.Server) {
 }
 
 func limitBuffers(conn net.Conn) {
-	if c, ok := conn.(*tls.Conn); ok {
-		conn = c.NetConn()
+	for c, ok := conn.(interface{ NetConn() net.Conn }); ok; c, ok = conn.(interface{ NetConn() net.Conn }) {
+		conn = c.NetConn() // below TLS, and below what is below TLS
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetReadBuffer(bufferBytes)

@@ -1,6 +1,7 @@
 // Package websocket carries client connections over WebSockets. Two engines do
-// the same: on Linux the sockets of plain TCP connections are served by event
-// loops, all other connections by a goroutine each.
+// the same: on Linux the sockets of TCP connections are served by event loops,
+// and with TLS on top if it stands on a Listener; all other connections are
+// served by a goroutine each.
 package websocket
 
 import (
@@ -53,20 +54,22 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, open func(clientc
 // carrier chooses the engine. Whether a socket can be had shows only when the
 // connection is taken over, so the choice is by what the request came over.
 func (s *Server) carrier(r *http.Request) carrier {
-	if s.Loops != nil && r.TLS == nil && overTCP(r) {
+	if s.Loops != nil && servable(r) {
 		return newLooped(s.Loops.Next())
 	}
 	return newThreaded()
 }
 
-// overTCP tells whether the request came over a TCP socket, by its address.
-func overTCP(r *http.Request) bool {
-	address, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	if !ok {
-		return false
+// servable tells whether a loop can serve what the request came over, by its
+// address: a TCP socket, below TLS only if it is a line.
+func servable(r *http.Request) bool {
+	switch r.Context().Value(http.LocalAddrContextKey).(type) {
+	case lineAddr:
+		return true
+	case *net.TCPAddr:
+		return r.TLS == nil
 	}
-	_, ok = address.(*net.TCPAddr)
-	return ok
+	return false
 }
 
 func refuse(w http.ResponseWriter, refusal *wsframe.UpgradeError) {
