@@ -2,6 +2,7 @@ package conformance_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -68,7 +69,7 @@ func (a *app) start() error {
 		ApplicationName:   a.name,
 		ServerConnections: 2,
 		Identify:          identify,
-		HTTPClient:        a.links.client(),
+		HTTPClient:        a.links.client(a.service.trust()),
 		Logger:            a.logger,
 	})
 	if err != nil {
@@ -158,8 +159,9 @@ type links struct {
 }
 
 // client returns an HTTP client whose sockets can be cut.
-func (l *links) client() *http.Client {
+func (l *links) client(trust *tls.Config) *http.Client {
 	return &http.Client{Transport: &http.Transport{
+		TLSClientConfig: trust,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := new(net.Dialer).DialContext(ctx, network, address)
 			if err != nil {

@@ -19,8 +19,14 @@ import (
 // in order.
 func TestBroadcast(t *testing.T) {
 	long(t)
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) { testBroadcast(t, e) })
+	}
+}
+
+func testBroadcast(t *testing.T, e engine) {
 	const count = 1000
-	svc := startService(t)
+	svc := startService(t, e)
 	app := startApp(t, svc, "broadcast")
 	ctx, cancel := bounded()
 	defer cancel()
@@ -63,7 +69,7 @@ func dialAll(t *testing.T, ctx context.Context, svc *service, app *app, count in
 	dialling.SetLimit(32)
 	for i := range clients {
 		dialling.Go(func() (err error) {
-			clients[i], err = dial(ctx, svc.webSocketURL(hub), token)
+			clients[i], err = dial(ctx, svc, hub, token)
 			return err
 		})
 	}
@@ -87,8 +93,9 @@ type rawClient struct {
 }
 
 // dial connects a client without negotiation and makes the handshake.
-func dial(ctx context.Context, url, token string) (*rawClient, error) {
-	conn, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{
+func dial(ctx context.Context, svc *service, hub, token string) (*rawClient, error) {
+	conn, _, err := websocket.Dial(ctx, svc.webSocketURL(hub), &websocket.DialOptions{
+		HTTPClient: &http.Client{Transport: &http.Transport{TLSClientConfig: svc.trust()}},
 		HTTPHeader: http.Header{"Authorization": {"Bearer " + token}},
 	})
 	if err != nil {

@@ -13,20 +13,24 @@ var versions = []string{"10.0.11", "8.0.29", "5.0.17", "3.1.31", "1.1.4"}
 
 var protocols = []string{"json", "messagepack"}
 
-// TestClients has a subtest for each version, protocol and case, such as
-// TestClients/10.0.11/json/invoke_number.
+// TestClients has a subtest for each engine, version, protocol and case, such as
+// TestClients/loops/10.0.11/json/invoke_number.
 func TestClients(t *testing.T) {
 	long(t)
 	installClients(t)
-	svc := startService(t)
-	for _, version := range versions {
-		t.Run(version, func(t *testing.T) {
-			t.Parallel()
-			for _, protocol := range protocols {
-				t.Run(protocol, func(t *testing.T) {
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) {
+			svc := startService(t, e)
+			for _, version := range versions {
+				t.Run(version, func(t *testing.T) {
 					t.Parallel()
-					app := startApp(t, svc, version+" "+protocol)
-					runCases(t, version, protocol, app.url)
+					for _, protocol := range protocols {
+						t.Run(protocol, func(t *testing.T) {
+							t.Parallel()
+							app := startApp(t, svc, version+" "+protocol)
+							runCases(t, version, protocol, app)
+						})
+					}
 				})
 			}
 		})

@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"switchboard/accesstoken"
+	"switchboard/internal/servicetest"
 )
 
 // wait bounds every step.
@@ -27,13 +29,36 @@ const accessKey = "conformance-key-of-more-than-32-bytes"
 type service struct {
 	connectionString string
 	endpoint         *accesstoken.Endpoint
+	certificate      *servicetest.Certificate // nil without TLS
+}
+
+// An engine is a way to serve the sockets of clients.
+type engine struct {
+	name  string
+	flags []string
+	tls   bool
+}
+
+// engines has two on Linux, of which the first serves TLS as well; elsewhere they
+// are one.
+var engines = []engine{
+	{name: "loops", flags: []string{"--engine", "auto"}},
+	{name: "loops-tls", flags: []string{"--engine", "auto"}, tls: true},
+	{name: "goroutines", flags: []string{"--engine", "goroutines"}},
 }
 
 // startService builds the command and runs it until the test ends. It then has
 // to end in good order.
-func startService(t *testing.T) *service {
+func startService(t *testing.T, e engine) *service {
 	t.Helper()
-	cmd := exec.Command(buildCommand(t), "serve", "--listen", "127.0.0.1:0", "--access-key", accessKey, "--log-format", "json")
+	args := append([]string{"serve", "--listen", "127.0.0.1:0", "--access-key", accessKey, "--log-format", "json"}, e.flags...)
+	var certificate *servicetest.Certificate
+	if e.tls {
+		c := servicetest.NewCertificate(t)
+		certificate = &c
+		args = append(args, "--tls-cert-file", c.CertFile, "--tls-key-file", c.KeyFile)
+	}
+	cmd := exec.Command(buildCommand(t), args...)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +73,7 @@ func startService(t *testing.T) *service {
 
 	select {
 	case a := <-address:
-		return newService(t, a)
+		return newService(t, a, certificate)
 	case <-time.After(wait):
 		t.Fatal("the command does not say where it listens")
 		return nil
@@ -66,9 +91,16 @@ func buildCommand(t *testing.T) string {
 	return binary
 }
 
-func newService(t *testing.T, address string) *service {
+func newService(t *testing.T, address string, certificate *servicetest.Certificate) *service {
 	t.Helper()
-	s := &service{connectionString: fmt.Sprintf("Endpoint=http://%s;AccessKey=%s;Version=1.0;", address, accessKey)}
+	scheme := "http"
+	if certificate != nil {
+		scheme = "https"
+	}
+	s := &service{
+		connectionString: fmt.Sprintf("Endpoint=%s://%s;AccessKey=%s;Version=1.0;", scheme, address, accessKey),
+		certificate:      certificate,
+	}
 	var err error
 	if s.endpoint, err = accesstoken.ParseConnectionString(s.connectionString); err != nil {
 		t.Fatal(err)
@@ -103,6 +135,14 @@ func readLog(w io.Writer, r io.Reader, address chan<- string) {
 			fmt.Fprintf(w, "service: %s\n", lines.Text())
 		}
 	}
+}
+
+// trust returns what those who connect to the service trust; nil is the default.
+func (s *service) trust() *tls.Config {
+	if s.certificate == nil {
+		return nil
+	}
+	return &tls.Config{RootCAs: s.certificate.Roots}
 }
 
 // clientURL returns where clients of a hub connect to the service.

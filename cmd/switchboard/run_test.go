@@ -3,22 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
-	"errors"
 	"log/slog"
-	"math/big"
-	"net"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
-	"time"
 
+	"switchboard/internal/servicetest"
 	"switchboard/service"
 )
 
@@ -77,10 +68,10 @@ func TestKeepsTheEndpointThatIsSet(t *testing.T) {
 
 func TestServesHTTPS(t *testing.T) {
 	c := local()
-	var roots *x509.CertPool
-	c.TLS, roots = certificate(t)
+	certificate := servicetest.NewCertificate(t)
+	c.TLS = tlsConfig{CertFile: certificate.CertFile, KeyFile: certificate.KeyFile}
 	client := http.Client{Transport: &http.Transport{
-		TLSClientConfig:   &tls.Config{RootCAs: roots},
+		TLSClientConfig:   &tls.Config{RootCAs: certificate.Roots},
 		ForceAttemptHTTP2: true, // which the service does not offer
 		DisableKeepAlives: true,
 	}}
@@ -101,39 +92,6 @@ func TestServesHTTPS(t *testing.T) {
 	if err != nil {
 		t.Fatalf("run: %v", err)
 	}
-}
-
-// certificate writes a certificate for 127.0.0.1 that signs itself.
-func certificate(t *testing.T) (tlsConfig, *x509.CertPool) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		NotAfter:     time.Now().Add(time.Hour),
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := tlsConfig{CertFile: t.TempDir() + "/cert.pem", KeyFile: t.TempDir() + "/key.pem"}
-	public := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	err = errors.Join(
-		os.WriteFile(c.CertFile, public, 0o600),
-		os.WriteFile(c.KeyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600))
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(public)
-	return c, roots
 }
 
 func TestLogFormat(t *testing.T) {
