@@ -3,6 +3,7 @@ package mux
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -51,6 +52,7 @@ func (c *Conn) writeLoop(ctx context.Context) error {
 		case <-ctx.Done():
 			return c.finish(ctx)
 		}
+		runtime.Gosched() // those who are about to queue go first, so that one write takes it all
 		if batch = c.take(batch); len(batch) == 0 {
 			continue
 		}
