@@ -204,9 +204,9 @@ func (l *Loop) poll() {
 
 // pollFD takes the events that there are, and tells whether there are any.
 func (l *Loop) pollFD(fd uintptr) bool {
-	n, err := unix.EpollWait(int(fd), l.events[:], 0)
+	n, err := events(int(fd), l.events[:])
 	for err == unix.EINTR {
-		n, err = unix.EpollWait(int(fd), l.events[:], 0)
+		n, err = events(int(fd), l.events[:])
 	}
 	l.ready = max(n, 0)
 	return l.ready > 0 || err != nil

@@ -126,7 +126,7 @@ func (s *Socket) add() {
 
 // read hands over what the peer sent, as far as it fits into one buffer.
 func (s *Socket) read() {
-	n, err := unix.Read(int(s.fd), s.loop.buffer)
+	n, err := receive(int(s.fd), s.loop.buffer)
 	switch {
 	case err == unix.EAGAIN || err == unix.EINTR:
 	case err != nil:
@@ -142,7 +142,7 @@ func (s *Socket) read() {
 // is called when it takes more.
 func (s *Socket) Write(b []byte) (n int, err error) {
 	for n < len(b) {
-		m, err := unix.Write(int(s.fd), b[n:])
+		m, err := send(int(s.fd), b[n:])
 		if m > 0 {
 			n += m
 		}
