@@ -23,16 +23,17 @@ const shutdownWait = 10 * time.Second
 // service, and the connections to the service. Its methods may be called from
 // any goroutine.
 type App struct {
-	config   Config                // fixed, as are the next three
+	config   Config                // fixed, as are all to the empty line
 	endpoint *accesstoken.Endpoint // what the connection string says
 	embedded *embedded             // nil unless Config.Service is set
 	life     context.Context       // ends when Run has given up waiting for hub code
 	endLife  context.CancelFunc
+	workers  *workers // goroutines for clients that work
 
 	clients atomic.Int64 // client connections of all hubs
 	lastAck atomic.Int64 // id of the latest request that the service is to confirm
 	closing atomic.Bool  // no new clients are taken
-	busy    inflight     // goroutines that work for clients
+	busy    inflight     // clients that work
 
 	mu      sync.RWMutex
 	hubs    map[string]*hub // by path; guarded by mu, and fixed once started
@@ -48,6 +49,7 @@ func New(config Config) (*App, error) {
 	}
 	a := &App{config: config, endpoint: endpoint, hubs: map[string]*hub{}}
 	a.busy.idle = make(chan struct{}, 1)
+	a.workers = newWorkers()
 	a.life, a.endLife = context.WithCancel(context.Background())
 	if config.Service != nil {
 		a.embedded = newEmbedded(config.Service)
@@ -114,6 +116,7 @@ func (a *App) Run(ctx context.Context) error {
 		return err
 	}
 	defer a.endLife()
+	defer a.workers.end()
 	var work sync.WaitGroup
 	defer work.Wait()
 	if a.embedded != nil {
@@ -196,7 +199,7 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.negotiate(w, r)
 }
 
-// inflight counts goroutines. It differs from a WaitGroup in that waiting can be
+// inflight counts work. It differs from a WaitGroup in that waiting can be
 // given up.
 type inflight struct {
 	n    atomic.Int64

@@ -94,7 +94,7 @@ func (c *client) receive(p []byte) {
 	}
 	c.mu.Unlock()
 	if start {
-		go c.work()
+		c.hub.app.workers.start(c)
 	}
 }
 
@@ -172,7 +172,7 @@ func (c *client) stopReading() {
 	}
 	c.mu.Unlock()
 	if another {
-		go c.work()
+		c.hub.app.workers.start(c)
 	}
 }
 
