@@ -1,13 +1,5 @@
 package accesstoken
 
-import (
-	"errors"
-	"slices"
-	"strings"
-
-	"github.com/golang-jwt/jwt/v5"
-)
-
 // A Reason says in one word why a token was refused. The list is complete; the
 // words name a counter's label.
 type Reason string
@@ -37,25 +29,4 @@ func (e *CheckError) Error() string { return e.text }
 
 func refuse(reason Reason, fault string) error {
 	return &CheckError{reason, "Access token refused: " + fault + "."}
-}
-
-// explain turns an error of the parser into ours. Texts of the parser may quote
-// the token.
-func explain(token *jwt.Token, err error) error {
-	if ours, ok := errors.AsType[*CheckError](err); ok {
-		return ours
-	}
-	if errors.Is(err, jwt.ErrTokenMalformed) {
-		return refuse(ReasonMalformed, "it is not a JSON Web Token")
-	}
-	algorithm, _ := token.Header["alg"].(string)
-	switch {
-	case strings.EqualFold(algorithm, "none"):
-		return refuse(ReasonUnsigned, "it is not signed")
-	case !slices.Contains(acceptedMethods, algorithm):
-		return refuse(ReasonAlgorithm, "its algorithm is neither HS256 nor HS512")
-	case len(token.Signature) == 0:
-		return refuse(ReasonUnsigned, "it is not signed")
-	}
-	return refuse(ReasonSignature, "its signature does not match any access key")
 }

@@ -1,6 +1,8 @@
 package accesstoken
 
 import (
+	"cmp"
+	"crypto/hmac"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -8,27 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"time"
-
-	"github.com/golang-jwt/jwt/v5"
 )
-
-// An Algorithm is a way to sign. The empty one is HS256.
-type Algorithm string
-
-const (
-	HS256 Algorithm = "HS256" // HMAC with SHA-256, what every app server uses unless told otherwise
-	HS512 Algorithm = "HS512" // HMAC with SHA-512
-)
-
-func (a Algorithm) method() (*jwt.SigningMethodHMAC, error) {
-	switch a {
-	case HS256, "":
-		return jwt.SigningMethodHS256, nil
-	case HS512:
-		return jwt.SigningMethodHS512, nil
-	}
-	return nil, fmt.Errorf("sign access token: algorithm %q is neither HS256 nor HS512", string(a))
-}
 
 // Sign returns the token as text, signed with the UTF-8 bytes of the access key
 // as it stands in the connection string. Claims of one type become one array at
@@ -38,9 +20,9 @@ func (a Algorithm) method() (*jwt.SigningMethodHMAC, error) {
 // The header has no kid: that of the SDK is a hash which differs in every
 // process. A token of more than MaxLength characters is ErrTooLong.
 func Sign(key string, algorithm Algorithm, t Token) (string, error) {
-	method, err := algorithm.method()
-	if err != nil {
-		return "", err
+	hash := algorithm.hash()
+	if hash == nil {
+		return "", fmt.Errorf("sign access token: algorithm %q is neither HS256 nor HS512", string(algorithm))
 	}
 	if key == "" {
 		return "", ErrNoKey
@@ -49,13 +31,11 @@ func Sign(key string, algorithm Algorithm, t Token) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	b := encodeSegment(nil, `{"alg":"`+method.Name+`","typ":"JWT"}`)
+	b := encodeSegment(nil, `{"alg":"`+string(cmp.Or(algorithm, HS256))+`","typ":"JWT"}`)
 	b = encodeSegment(append(b, '.'), payload)
-	signature, err := method.Sign(string(b), []byte(key))
-	if err != nil {
-		return "", fmt.Errorf("sign access token: %w", err)
-	}
-	b = encodeSegment(append(b, '.'), signature)
+	mac := hmac.New(hash, []byte(key))
+	mac.Write(b)
+	b = encodeSegment(append(b, '.'), mac.Sum(nil))
 	if len(b) > MaxLength {
 		return "", ErrTooLong
 	}

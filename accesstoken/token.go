@@ -18,6 +18,8 @@ type Token struct {
 	// checks them, and the zero time leaves them out. All have whole seconds.
 	Expires, IssuedAt, NotBefore time.Time
 
+	// Audience and claims may be parts of one string: clone what outlives the rest.
+	//
 	// Claims are the other members, types named as in the token and in its
 	// order, arrays expanded. Numbers, booleans and objects are their JSON
 	// text; null is the empty string. aud, exp, iat, nbf, iss and jti are not

@@ -60,7 +60,7 @@ func (h *Handler) origin(id, connectionToken string, token *accesstoken.Token, r
 	detailed, _ := token.Claim(accesstoken.ClaimDetailedErrors)
 	return clientconn.Origin{
 		ID:             id,
-		UserID:         token.UserID(),
+		UserID:         strings.Clone(token.UserID()), // outlives the token
 		Claims:         longClaims(token.Claims),
 		Headers:        h.headers(r),
 		QueryString:    withoutSecrets(r.URL, connectionToken),
