@@ -85,7 +85,7 @@ func (f *fakeService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &fakeConn{
-		service: f, request: r, stream: mux.WebSocket(context.Background(), socket),
+		service: f, request: r, stream: mux.WebSocket(socket),
 		received: make(chan serviceprotocol.Message, 10000), pings: make(chan *serviceprotocol.Ping, 10000), ended: make(chan struct{}),
 	}
 	c.link = mux.New(c.stream, mux.Options{})

@@ -55,7 +55,7 @@ func (h *hub) dial(ctx context.Context) (*serverConn, error) {
 		return nil, err
 	}
 	s := &serverConn{hub: h}
-	s.link = mux.New(mux.WebSocket(context.WithoutCancel(ctx), socket), mux.Options{
+	s.link = mux.New(mux.WebSocket(socket), mux.Options{
 		Ping:      s.keepAlivePing,
 		Malformed: func(err error) { h.log.Warn("service message skipped", "error", err) },
 	})

@@ -25,7 +25,7 @@ type sink struct {
 
 func newSink(t *testing.T, svc *servicetest.Service) *sink {
 	s := &sink{t: t, grown: make(chan struct{}, 1)}
-	s.conn = mux.New(mux.WebSocket(context.Background(), dialServer(t, svc)), mux.Options{})
+	s.conn = mux.New(mux.WebSocket(dialServer(t, svc)), mux.Options{})
 	if err := s.conn.Handshake(t.Context(), &serviceprotocol.HandshakeRequest{Version: 1}); err != nil {
 		t.Fatal(err)
 	}

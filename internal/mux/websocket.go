@@ -9,15 +9,17 @@ import (
 )
 
 // WebSocket makes a Stream of a WebSocket. Messages of both types are read as
-// bytes; what is written goes out in binary messages. ctx ends the stream at
-// once when it is done.
-func WebSocket(ctx context.Context, conn *websocket.Conn) Stream {
+// bytes; what is written goes out in binary messages.
+func WebSocket(conn *websocket.Conn) Stream {
 	conn.SetReadLimit(-1) // the bound is on service messages, which may span WebSocket messages
-	return &webSocket{ctx: ctx, conn: conn}
+	return &webSocket{conn: conn}
 }
 
+// always is the context of reads and writes: one that can end has the library
+// allocate in each of them. Abort ends them.
+var always = context.Background()
+
 type webSocket struct {
-	ctx     context.Context // ends the stream; lives as long as the connection
 	conn    *websocket.Conn
 	message io.Reader // the message that is being read; owned by the reader
 }
@@ -25,7 +27,7 @@ type webSocket struct {
 func (s *webSocket) Read(p []byte) (int, error) {
 	for {
 		if s.message == nil {
-			_, message, err := s.conn.Reader(s.ctx)
+			_, message, err := s.conn.Reader(always)
 			if err != nil {
 				return 0, readError(err)
 			}
@@ -50,7 +52,7 @@ func readError(err error) error {
 }
 
 func (s *webSocket) Write(p []byte) (int, error) {
-	if err := s.conn.Write(s.ctx, websocket.MessageBinary, p); err != nil {
+	if err := s.conn.Write(always, websocket.MessageBinary, p); err != nil {
 		return 0, err
 	}
 	return len(p), nil

@@ -45,8 +45,8 @@ func webSockets(t *testing.T) (accepted, dialled *websocket.Conn) {
 func TestWebSocketCarriesAConn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		accepted, dialled := webSockets(t)
-		service := mux.New(mux.WebSocket(context.Background(), accepted), mux.Options{})
-		appServer := mux.New(mux.WebSocket(context.Background(), dialled), mux.Options{})
+		service := mux.New(mux.WebSocket(accepted), mux.Options{})
+		appServer := mux.New(mux.WebSocket(dialled), mux.Options{})
 		var got collector
 		ctx, cancel := context.WithCancelCause(t.Context())
 		servedService := serve(ctx, service, ignore)
@@ -69,7 +69,7 @@ func TestWebSocketCarriesAConn(t *testing.T) {
 func TestWebSocketReadsBytesWhateverTheMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		accepted, dialled := webSockets(t)
-		c := mux.New(mux.WebSocket(context.Background(), accepted), mux.Options{})
+		c := mux.New(mux.WebSocket(accepted), mux.Options{})
 		var got collector
 		served := serve(t.Context(), c, got.handle)
 		wire := frames(data(1), data(2))
@@ -100,7 +100,7 @@ func TestWebSocketThatBreaksOffIsNoGoodOrder(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				accepted, dialled := webSockets(t)
-				c := mux.New(mux.WebSocket(context.Background(), accepted), mux.Options{})
+				c := mux.New(mux.WebSocket(accepted), mux.Options{})
 				served := serve(t.Context(), c, ignore)
 				tt.end(dialled)
 				if err := <-served; err == nil || err == io.EOF {

@@ -149,7 +149,8 @@ func (h *Handler) serve(ws *websocket.Conn, c *Conn) {
 	c.log = log
 	options := h.config.Mux
 	options.Malformed = c.malformed
-	c.mux = mux.New(mux.WebSocket(h.uncut, ws), options)
+	c.mux = mux.New(mux.WebSocket(ws), options)
+	defer context.AfterFunc(h.uncut, func() { _ = ws.CloseNow() })()
 
 	ctx, cancel := context.WithTimeout(h.ctx, h.config.HandshakeTimeout)
 	err := c.accept(ctx)

@@ -52,7 +52,7 @@ func (s *Service) DialAppServer(hub string, request ...serviceprotocol.Handshake
 		return nil, err
 	}
 	a := &AppServer{ID: id, t: s.t, messages: make(chan serviceprotocol.Message, 1<<16), done: make(chan struct{})}
-	a.conn = mux.New(mux.WebSocket(context.Background(), ws), mux.Options{})
+	a.conn = mux.New(mux.WebSocket(ws), mux.Options{})
 	first := serviceprotocol.HandshakeRequest{Version: 1}
 	if len(request) > 0 {
 		first = request[0]

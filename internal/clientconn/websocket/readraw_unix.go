@@ -8,10 +8,10 @@ import (
 	"syscall"
 )
 
-// readRaw waits for bytes without a buffer, then borrows one.
-func (t *threaded) readRaw(raw syscall.RawConn) error {
+// rawReader returns what waits for bytes without a buffer, then borrows one.
+func (t *threaded) rawReader(raw syscall.RawConn) func() error {
 	var result error
-	err := raw.Read(func(fd uintptr) (done bool) {
+	take := func(fd uintptr) (done bool) {
 		buffer := readBuffers.Get().(*[readBytes]byte)
 		defer readBuffers.Put(buffer)
 		n, err := syscall.Read(int(fd), buffer[:])
@@ -29,9 +29,11 @@ func (t *threaded) readRaw(raw syscall.RawConn) error {
 			t.receive(buffer[:n])
 		}
 		return true
-	})
-	if err != nil {
-		return err
 	}
-	return result
+	return func() error {
+		if err := raw.Read(take); err != nil {
+			return err
+		}
+		return result
+	}
 }

@@ -33,6 +33,7 @@ type threaded struct {
 	conn net.Conn
 	room chan struct{} // capacity 1: the app server keeps up again
 	gone chan struct{} // closed by Abort
+	send func()        // the writer
 
 	mu      sync.Mutex
 	begun   bool // start was called; guarded by mu, as is all below
@@ -45,7 +46,9 @@ type threaded struct {
 }
 
 func newThreaded() *threaded {
-	return &threaded{room: make(chan struct{}, 1), gone: make(chan struct{})}
+	t := &threaded{room: make(chan struct{}, 1), gone: make(chan struct{})}
+	t.send = t.write // once: a method value takes memory
+	return t
 }
 
 func (t *threaded) core() *core { return &t.c }
@@ -57,7 +60,7 @@ func (t *threaded) start(conn net.Conn, early []byte) error {
 	}
 	t.Wake() // for what was queued before
 	t.receive(append([]byte(nil), early...))
-	for t.awaitRoom() && t.read() == nil && !t.over() {
+	for read := t.reader(); t.awaitRoom() && read() == nil && !t.over(); {
 	}
 	t.c.conn.Close(pairing.TransportLost, "")
 	t.writers.Wait()
@@ -87,12 +90,16 @@ func (t *threaded) close() {
 	_ = t.conn.Close()
 }
 
-// read waits for bytes and takes them. It holds no buffer while it waits, where
-// the connection allows that.
-func (t *threaded) read() error {
+// reader returns what waits for bytes and takes them. It holds no buffer while it
+// waits, where the connection allows that.
+func (t *threaded) reader() func() error {
 	if raw, ok := rawConn(t.conn); ok {
-		return t.readRaw(raw)
+		return t.rawReader(raw)
 	}
+	return t.read
+}
+
+func (t *threaded) read() error {
 	buffer := readBuffers.Get().(*[readBytes]byte)
 	defer readBuffers.Put(buffer)
 	n, err := t.conn.Read(buffer[:])
@@ -154,12 +161,14 @@ func (t *threaded) Wake() {
 		t.writers.Go(t.c.conn.Leave) // if it closes: the writer may be stuck
 	default:
 		t.writing = true
-		t.writers.Go(t.write)
+		t.writers.Add(1)
+		go t.send()
 	}
 }
 
 // write sends until there is nothing more.
 func (t *threaded) write() {
+	defer t.writers.Done()
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	for more := true; more; more = t.lookAgain() {
@@ -177,7 +186,7 @@ func (t *threaded) write() {
 
 func (t *threaded) flush(s *scratch) error {
 	for b := t.compose(s); len(b) > 0; b = t.compose(s) {
-		if err := t.send(b); err != nil {
+		if err := t.transmit(b); err != nil {
 			return err
 		}
 	}
@@ -190,11 +199,11 @@ func (t *threaded) flush(s *scratch) error {
 	return nil
 }
 
-// send writes b, in parts: a client that takes a part in time is not slow,
+// transmit writes b, in parts: a client that takes a part in time is not slow,
 // however long all takes. What it took of a part does not count, because a TLS
 // connection cannot go on after a timeout. Nor does what it took while the kernel
 // (Linux) waits for a third of its buffer to be free before it tells of room.
-func (t *threaded) send(b []byte) error {
+func (t *threaded) transmit(b []byte) error {
 	for part := range slices.Chunk(b, partBytes) {
 		_ = t.conn.SetWriteDeadline(time.Now().Add(t.c.conn.Limits().SendTimeout))
 		if t.isAborted() { // its deadline was overwritten
