@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"runtime"
@@ -80,6 +81,7 @@ func wireSize(payload int) int { return wsframe.HeaderLen(payload) + payload }
 
 // relay is a service with an app server and clients, all of which are wires.
 type relay struct {
+	service *servicetest.Service
 	app     *wire
 	clients []*wire
 	ids     []string
@@ -87,26 +89,31 @@ type relay struct {
 
 func startRelay(t testing.TB, clients int) *relay {
 	t.Helper()
-	s := servicetest.Start(t, service.Config{Timeouts: service.Timeouts{Ping: time.Hour, ServerIdle: time.Hour}})
-	r := &relay{app: dialWire(t, s, "/server", "chat", "&cid=1")}
+	s := servicetest.Start(t, service.Config{Logger: slog.New(slog.DiscardHandler), Timeouts: service.Timeouts{Ping: time.Hour, ServerIdle: time.Hour}})
+	r := &relay{service: s, app: dialWire(t, s, "/server", "chat", "&cid=1")}
 	r.app.write(frameOf(&serviceprotocol.HandshakeRequest{Version: 1}))
 	r.app.message() // the answer
 	for range clients {
-		c := dialWire(t, s, "/client", "chat", "")
-		c.write(masked(wsframe.OpText, []byte(`{"protocol":"json","version":1}`+"\x1e")))
-		var id string
-		for id == "" { // what else comes is of the service
-			if open, ok := r.app.message().(*serviceprotocol.OpenConnection); ok {
-				id = strings.Clone(open.ConnectionID)
-			}
-		}
-		r.app.message() // the handshake request
-		r.app.write(frameOf(&serviceprotocol.ConnectionData{ConnectionID: id, Payload: []byte("{}\x1e")}))
-		c.read(wireSize(len("{}\x1e")))
+		c, id := r.connect()
 		r.app.write(frameOf(&serviceprotocol.JoinGroup{ConnectionID: id, Group: "all"}))
 		r.clients, r.ids = append(r.clients, c), append(r.ids, id)
 	}
 	return r
+}
+
+// connect connects a client that the app server accepts, and tells its id.
+func (r *relay) connect() (c *wire, id string) {
+	c = dialWire(r.app.t, r.service, "/client", "chat", "")
+	c.write(masked(wsframe.OpText, []byte(`{"protocol":"json","version":1}`+"\x1e")))
+	for id == "" { // what else comes is of the service
+		if open, ok := r.app.message().(*serviceprotocol.OpenConnection); ok {
+			id = strings.Clone(open.ConnectionID)
+		}
+	}
+	r.app.message() // the handshake request
+	r.app.write(frameOf(&serviceprotocol.ConnectionData{ConnectionID: id, Payload: []byte("{}\x1e")}))
+	c.read(wireSize(len("{}\x1e")))
+	return c, id
 }
 
 // message reads a service message. Several may be in one WebSocket message.
@@ -174,5 +181,15 @@ func TestRelayAllocatesNothing(t *testing.T) {
 				t.Logf("%d allocations for %d messages", n, rounds)
 			}
 		})
+	}
+}
+
+// BenchmarkConnect is a client that connects without negotiation and is accepted
+// by its app server. The peers are a part of it.
+func BenchmarkConnect(b *testing.B) {
+	r := startRelay(b, 0)
+	b.ReportAllocs()
+	for b.Loop() {
+		r.connect()
 	}
 }

@@ -34,7 +34,10 @@ func open(ctx context.Context, c config) (l net.Listener, url string, err error)
 // listen opens address, which the setting called key has. The error is a
 // sentence that says what to do.
 func listen(ctx context.Context, key, address string) (net.Listener, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	// The pings of the protocols tell a dead peer; keep-alive would take four
+	// system calls for each connection.
+	config := net.ListenConfig{KeepAlive: -1}
+	l, err := config.Listen(ctx, "tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("%s: %s is in use by another program; end that one or choose another address with --%s", key, address, key)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 
@@ -21,14 +22,14 @@ func FromHeader(r *http.Request) string {
 	return strings.TrimSpace(token)
 }
 
-// FromHeaderOrQuery returns the token of the Authorization header, or else the
-// query parameter access_token, which browsers use for WebSockets and
+// FromHeaderOrQuery returns the token of the Authorization header, or else that of
+// the parameter access_token in the request's query, which browsers use for WebSockets and
 // Server-Sent Events, where they cannot set headers.
-func FromHeaderOrQuery(r *http.Request) string {
+func FromHeaderOrQuery(r *http.Request, query url.Values) string {
 	if token := FromHeader(r); token != "" {
 		return token
 	}
-	return r.URL.Query().Get("access_token")
+	return query.Get("access_token")
 }
 
 // Refusals answers the requests whose token is refused, and counts them. The

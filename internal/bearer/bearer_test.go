@@ -37,7 +37,7 @@ func TestTokenIsFound(t *testing.T) {
 			if got := bearer.FromHeader(r); got != tt.header {
 				t.Errorf("FromHeader = %q, want %q", got, tt.header)
 			}
-			if got := bearer.FromHeaderOrQuery(r); got != tt.either {
+			if got := bearer.FromHeaderOrQuery(r, r.URL.Query()); got != tt.either {
 				t.Errorf("FromHeaderOrQuery = %q, want %q", got, tt.either)
 			}
 		})

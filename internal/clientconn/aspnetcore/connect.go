@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/textproto"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,8 +17,8 @@ import (
 )
 
 // connect opens the transport of a connection, negotiated or not.
-func (h *Handler) connect(w http.ResponseWriter, r *http.Request) {
-	token, hub := h.admit(w, r)
+func (h *Handler) connect(w http.ResponseWriter, r *http.Request, query url.Values) {
+	token, hub := h.admit(w, r, query)
 	if hub == nil {
 		return
 	}
@@ -26,7 +27,7 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.config.WebSockets.Serve(w, r, func(t clientconn.Transport) (*clientconn.Conn, websocket.Owner, error) {
-		connectionToken := r.URL.Query().Get("id")
+		connectionToken := query.Get("id")
 		e, err := h.table.claim(connectionToken, hub.Name(), time.Now(), func(id string) *clientconn.Conn {
 			h.open.Add(1) // while the table is locked: none is added once Shutdown waits
 			return clientconn.New(hub, h.origin(id, connectionToken, token, r), h.env, t)

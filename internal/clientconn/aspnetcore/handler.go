@@ -54,14 +54,15 @@ func New(c Config) *Handler {
 // ServeHTTP routes by path and method.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	allowOrigin(w, r)
+	query := r.URL.Query()
 	negotiating := strings.HasSuffix(strings.TrimSuffix(r.URL.Path, "/"), "/negotiate")
 	switch {
 	case r.Method == http.MethodOptions:
 		answerPreflight(w, r)
 	case negotiating && r.Method == http.MethodPost:
-		h.negotiate(w, r)
+		h.negotiate(w, r, query)
 	case !negotiating && r.Method == http.MethodGet:
-		h.connect(w, r)
+		h.connect(w, r, query)
 	default:
 		w.Header().Set("Content-Type", "text/plain")
 		w.WriteHeader(http.StatusMethodNotAllowed)
@@ -95,8 +96,8 @@ func (h *Handler) Shutdown(ctx context.Context) error {
 
 // admit finds out which hub the request is for and whether its token allows
 // it. Otherwise it writes the answer and returns nil.
-func (h *Handler) admit(w http.ResponseWriter, r *http.Request) (*accesstoken.Token, *router.Hub) {
-	hubs := r.URL.Query()["hub"]
+func (h *Handler) admit(w http.ResponseWriter, r *http.Request, query url.Values) (*accesstoken.Token, *router.Hub) {
+	hubs := query["hub"]
 	if len(hubs) != 1 {
 		refuse(w, http.StatusBadRequest, "The query must have one value of 'hub'.")
 		return nil, nil
@@ -106,7 +107,7 @@ func (h *Handler) admit(w http.ResponseWriter, r *http.Request) (*accesstoken.To
 		refuse(w, http.StatusBadRequest, "The hub name is not valid: a letter, then up to 127 letters, digits or _`,.[].")
 		return nil, nil
 	}
-	token, err := h.config.Keys().Check(bearer.FromHeaderOrQuery(r), time.Now(), accesstoken.Audience{Path: "/client", Hub: hub})
+	token, err := h.config.Keys().Check(bearer.FromHeaderOrQuery(r, query), time.Now(), accesstoken.Audience{Path: "/client", Hub: hub})
 	if err != nil {
 		h.config.Log.Info("client refused", "hub", hub, "remote", r.RemoteAddr, "error", err)
 		h.refusals.Refuse(w, err)

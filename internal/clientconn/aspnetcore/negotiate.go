@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -14,12 +15,12 @@ import (
 const offered = negotiate.WebSockets
 
 // negotiate answers with a new connection id, and the token that opens it.
-func (h *Handler) negotiate(w http.ResponseWriter, r *http.Request) {
-	_, hub := h.admit(w, r)
+func (h *Handler) negotiate(w http.ResponseWriter, r *http.Request, query url.Values) {
+	_, hub := h.admit(w, r, query)
 	if hub == nil {
 		return
 	}
-	version, err := negotiate.ParseVersion(r.URL.Query())
+	version, err := negotiate.ParseVersion(query)
 	if refusal, ok := errors.AsType[*negotiate.VersionError](err); ok {
 		writeJSON(w, negotiate.Refusal{Error: refusal.Reason}) // with status 200, as clients expect
 		return
