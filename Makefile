@@ -2,10 +2,12 @@
 
 GO      ?= go
 FUZZ    ?= 20s
+SOAK    ?= 30m
+CLIENTS ?= 15000
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 .DEFAULT_GOAL := check
-.PHONY: help chat build test check lint go-test npm fuzz bench compare compare-test rename
+.PHONY: help chat build test check lint go-test npm fuzz soak bench compare compare-test rename
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +49,10 @@ fuzz: ## Fuzz every parser, FUZZ=20s each
 	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ) $$pkg || exit 1; \
 	  done; \
 	done
+
+soak: ## Clients of all kinds for a long time, SOAK=30m CLIENTS=15000
+	@scripts/prerequisites.sh go
+	$(GO) test ./conformance -v -run 'TestSoak$$' -soak $(SOAK) -soak-clients $(CLIENTS) -timeout 0
 
 bench: ## Run the benchmarks
 	$(GO) test -run '^$$' -bench . ./...

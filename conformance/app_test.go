@@ -154,8 +154,9 @@ func (a *app) restart() error {
 
 // links are the sockets of the server connections.
 type links struct {
-	mu   sync.Mutex
-	open []net.Conn // guarded by mu
+	mu    sync.Mutex
+	open  []net.Conn // guarded by mu, as is dials
+	dials int
 }
 
 // client returns an HTTP client whose sockets can be cut.
@@ -170,9 +171,27 @@ func (l *links) client(trust *tls.Config) *http.Client {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.open = append(l.open, conn)
+			l.dials++
 			return conn, nil
 		},
 	}}
+}
+
+// cutOne closes the oldest socket without a word.
+func (l *links) cutOne() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.open) > 0 {
+		_ = l.open[0].Close()
+		l.open = l.open[1:]
+	}
+}
+
+// dialed tells how many there have been.
+func (l *links) dialed() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.dials
 }
 
 // cut closes all sockets without a word.

@@ -30,6 +30,8 @@ type service struct {
 	connectionString string
 	endpoint         *accesstoken.Endpoint
 	certificate      *servicetest.Certificate // nil without TLS
+	metrics          string                   // URL
+	pid              int
 }
 
 // An engine is a way to serve the sockets of clients.
@@ -49,9 +51,10 @@ var engines = []engine{
 
 // startService builds the command and runs it until the test ends. It then has
 // to end in good order.
-func startService(t *testing.T, e engine) *service {
+func startService(t *testing.T, e engine, flags ...string) *service {
 	t.Helper()
-	args := append([]string{"serve", "--listen", "127.0.0.1:0", "--access-key", accessKey, "--log-format", "json"}, e.flags...)
+	args := slices.Concat([]string{"serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0",
+		"--access-key", accessKey, "--log-format", "json"}, e.flags, flags)
 	var certificate *servicetest.Certificate
 	if e.tls {
 		c := servicetest.NewCertificate(t)
@@ -66,14 +69,16 @@ func startService(t *testing.T, e engine) *service {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	address := make(chan string, 1)
+	started := make(chan logLine, 1)
 	var reading sync.WaitGroup
-	reading.Go(func() { readLog(t.Output(), stderr, address) })
+	reading.Go(func() { readLog(t, stderr, started) })
 	t.Cleanup(func() { stopService(t, cmd, &reading) })
 
 	select {
-	case a := <-address:
-		return newService(t, a, certificate)
+	case line := <-started:
+		s := newService(t, line.Address, certificate)
+		s.metrics, s.pid = line.Metrics, cmd.Process.Pid
+		return s
 	case <-time.After(wait):
 		t.Fatal("the command does not say where it listens")
 		return nil
@@ -120,19 +125,25 @@ func stopService(t *testing.T, cmd *exec.Cmd, reading *sync.WaitGroup) {
 	}
 }
 
-// readLog reads what the command logs, until it ends. It tells the address, once,
-// and copies what is out of the ordinary.
-func readLog(w io.Writer, r io.Reader, address chan<- string) {
+// A logLine is what matters here of a line of the log.
+type logLine struct{ Level, Msg, Address, Metrics string }
+
+// readLog reads what the command logs, until it ends. It tells when the command
+// listens, and copies what is out of the ordinary. An error fails the test.
+func readLog(t *testing.T, r io.Reader, started chan<- logLine) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		var line struct{ Level, Msg, Address string }
-		_ = json.Unmarshal(lines.Bytes(), &line) // a panic is not JSON
+		var line logLine
+		err := json.Unmarshal(lines.Bytes(), &line) // a panic is not JSON
 		if line.Msg == "listening" {
-			address <- line.Address
+			started <- line
 		}
 		if line.Level != "INFO" {
-			fmt.Fprintf(w, "service: %s\n", lines.Text())
+			fmt.Fprintf(t.Output(), "service: %s\n", lines.Text())
+		}
+		if line.Level == "ERROR" || err != nil {
+			t.Errorf("the command logs %s", lines.Text())
 		}
 	}
 }
