@@ -25,10 +25,13 @@ type Loops struct {
 }
 
 // Start starts n loops.
-func Start(n int) (*Loops, error) {
+func Start(n int) (*Loops, error) { return StartOn(kernel{}, n) }
+
+// StartOn starts n loops whose sockets are those of system.
+func StartOn(system System, n int) (*Loops, error) {
 	l := &Loops{}
 	for range n {
-		loop, err := newLoop()
+		loop, err := newLoop(system)
 		if err != nil {
 			l.Stop()
 			return nil, fmt.Errorf("start event loop: %w", err)
@@ -56,11 +59,12 @@ func (l *Loops) Next() *Loop { return l.all[l.next.Add(1)%uint32(len(l.all))] }
 
 // A Loop serves its sockets in one goroutine.
 type Loop struct {
-	epoll *os.File // waited for through the runtime's poller
-	raw   syscall.RawConn
-	peek  func(fd uintptr)      // takes the events that there are; made once, as is wake
-	wake  func(fd uintptr) bool // the same, and tells whether there are any
-	alarm int                   // eventfd that ends the waiting
+	system System
+	epoll  *os.File // waited for through the runtime's poller
+	raw    syscall.RawConn
+	peek   func(fd uintptr)      // takes the events that there are; made once, as is wake
+	wake   func(fd uintptr) bool // the same, and tells whether there are any
+	alarm  int                   // eventfd that ends the waiting
 
 	// Scratch is for handlers, while one of their methods runs.
 	Scratch Scratch
@@ -88,7 +92,7 @@ type Scratch struct {
 	Any   any // what the handlers of a package keep here, made at its first use
 }
 
-func newLoop() (*Loop, error) {
+func newLoop(system System) (*Loop, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
@@ -98,6 +102,7 @@ func newLoop() (*Loop, error) {
 		return nil, os.NewSyscallError("fcntl", err)
 	}
 	l := &Loop{
+		system:  system,
 		epoll:   os.NewFile(uintptr(fd), "epoll"),
 		watched: map[*Socket]struct{}{},
 		buffer:  make([]byte, ReadBytes),
@@ -110,7 +115,7 @@ func newLoop() (*Loop, error) {
 	if l.alarm, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return nil, errors.Join(os.NewSyscallError("eventfd", err), l.epoll.Close())
 	}
-	if err := l.control(unix.EPOLL_CTL_ADD, l.alarm, unix.EPOLLIN); err != nil {
+	if err := (kernel{}).Control(fd, unix.EPOLL_CTL_ADD, l.alarm, unix.EPOLLIN); err != nil {
 		return nil, errors.Join(err, unix.Close(l.alarm), l.epoll.Close())
 	}
 	return l, nil
@@ -119,7 +124,7 @@ func newLoop() (*Loop, error) {
 func (l *Loop) control(op, fd int, events uint32) error {
 	var err error
 	cerr := l.raw.Control(func(epoll uintptr) {
-		err = unix.EpollCtl(int(epoll), op, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)})
+		err = l.system.Control(int(epoll), op, fd, events)
 	})
 	return errors.Join(cerr, os.NewSyscallError("epoll_ctl", err))
 }

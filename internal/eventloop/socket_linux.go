@@ -36,41 +36,22 @@ func (s *Socket) Init(loop *Loop, h Handler) { s.loop, s.handler = loop, h }
 // After an error, which matches net.ErrClosed when the loops have stopped, Gone
 // is not called.
 func (s *Socket) Add(conn net.Conn, early []byte) error {
-	fd, err := takeDescriptor(conn)
+	fd, err := s.loop.system.Take(conn)
 	if err != nil {
 		return err
 	}
 	s.early, s.fd = early, int32(fd)
 	s.ready.Store(true)
 	if !s.loop.post(s, false) { // whether it is in the mail or not: a Wake that has just failed might say so
-		return errors.Join(net.ErrClosed, unix.Close(fd))
+		return errors.Join(net.ErrClosed, s.loop.system.Close(fd))
 	}
 	return nil
 }
 
-// Detachable tells whether Add can take the descriptor out of conn.
+// Detachable tells whether loops of the real System can serve conn.
 func Detachable(conn net.Conn) bool {
 	_, ok := conn.(*net.TCPConn)
 	return ok
-}
-
-func takeDescriptor(conn net.Conn) (int, error) {
-	tcp, ok := conn.(*net.TCPConn)
-	if !ok {
-		return 0, errors.New("take descriptor: not a TCP connection")
-	}
-	defer tcp.Close()
-	raw, err := tcp.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	fd, derr := -1, error(nil)
-	err = raw.Control(func(old uintptr) {
-		fd, derr = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0)
-		// Hub pings tell a dead peer, without a timer in the kernel for each socket.
-		_ = unix.SetsockoptInt(int(old), unix.SOL_SOCKET, unix.SO_KEEPALIVE, 0)
-	})
-	return fd, errors.Join(err, os.NewSyscallError("fcntl", derr))
 }
 
 // Wake has the loop call Flush soon. It does not wait.
@@ -126,7 +107,7 @@ func (s *Socket) add() {
 
 // read hands over what the peer sent, as far as it fits into one buffer.
 func (s *Socket) read() {
-	n, err := receive(int(s.fd), s.loop.buffer)
+	n, err := s.loop.system.Receive(int(s.fd), s.loop.buffer)
 	switch {
 	case err == unix.EAGAIN || err == unix.EINTR:
 	case err != nil:
@@ -142,7 +123,7 @@ func (s *Socket) read() {
 // is called when it takes more.
 func (s *Socket) Write(b []byte) (n int, err error) {
 	for n < len(b) {
-		m, err := send(int(s.fd), b[n:])
+		m, err := s.loop.system.Send(int(s.fd), b[n:])
 		if m > 0 {
 			n += m
 		}
@@ -212,6 +193,6 @@ func (s *Socket) end(err error) {
 		s.loop.sockets[s.fd] = nil
 		s.loop.open--
 	}
-	_ = unix.Close(int(s.fd)) // takes it out of the epoll instance, too
+	_ = s.loop.system.Close(int(s.fd)) // takes it out of the epoll instance, too
 	s.handler.Gone(err)
 }

@@ -3,7 +3,6 @@ package websocket
 import (
 	"bytes"
 	"crypto/tls"
-	"errors"
 	"net"
 	"sync/atomic"
 	"time"
@@ -34,9 +33,9 @@ func newLooped(loop *eventloop.Loop) *looped {
 func (l *looped) core() *core { return &l.c }
 
 func (l *looped) start(conn net.Conn, early []byte) error {
-	tcp, secure, ok := below(conn)
-	if !ok {
-		return errors.New("no event loop can serve this connection")
+	tcp, secure, err := below(conn)
+	if err != nil {
+		return err
 	}
 	if early = bytes.Clone(early); secure != nil && early == nil {
 		early = []byte{} // what TLS has read already is to be asked for

@@ -89,17 +89,19 @@ func (l *line) SetWriteDeadline(t time.Time) error {
 }
 
 // below returns the TCP connection for a loop to serve, and the TLS on top of it,
-// if there is any. It is false for what no loop can serve.
-func below(conn net.Conn) (tcp net.Conn, secure *tls.Conn, ok bool) {
-	if secure, ok = conn.(*tls.Conn); ok {
-		if conn, ok = secure.NetConn().(*line); !ok {
-			return nil, nil, false
+// if there is any.
+func below(conn net.Conn) (tcp net.Conn, secure *tls.Conn, err error) {
+	if c, ok := conn.(*tls.Conn); ok {
+		l, ok := c.NetConn().(*line)
+		if !ok {
+			return nil, nil, errors.New("no event loop can serve TLS without a Listener below it")
 		}
+		return l.Conn, c, nil
 	}
 	if l, ok := conn.(*line); ok {
 		conn = l.Conn
 	}
-	return conn, secure, eventloop.Detachable(conn)
+	return conn, nil, nil
 }
 
 // receiveSealed takes what the client sent over TLS. TLS keeps the part of a
