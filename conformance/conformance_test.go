@@ -13,8 +13,20 @@ var versions = []string{"10.0.11", "8.0.29", "5.0.17", "3.1.31", "1.1.4"}
 
 var protocols = []string{"json", "messagepack"}
 
-// TestClients has a subtest for each engine, version, protocol and case, such as
-// TestClients/loops/10.0.11/json/invoke_number.
+// transports are those that carry a hub protocol. The engines differ in WebSockets
+// only, so the others are tested with one of them.
+func transports(e engine, protocol string) []string {
+	switch {
+	case e.name != engines[0].name:
+		return []string{"WebSockets"}
+	case protocol == "json":
+		return []string{"WebSockets", "ServerSentEvents", "LongPolling"}
+	}
+	return []string{"WebSockets", "LongPolling"}
+}
+
+// TestClients has a subtest for each engine, version, protocol, transport and case,
+// such as TestClients/loops/10.0.11/json/WebSockets/invoke_number.
 func TestClients(t *testing.T) {
 	long(t)
 	installClients(t)
@@ -25,11 +37,13 @@ func TestClients(t *testing.T) {
 				t.Run(version, func(t *testing.T) {
 					t.Parallel()
 					for _, protocol := range protocols {
-						t.Run(protocol, func(t *testing.T) {
-							t.Parallel()
-							app := startApp(t, svc, version+" "+protocol)
-							runCases(t, version, protocol, app)
-						})
+						for _, transport := range transports(e, protocol) {
+							t.Run(protocol+"/"+transport, func(t *testing.T) {
+								t.Parallel()
+								app := startApp(t, svc, version+" "+protocol+" "+transport)
+								runCases(t, version, protocol, transport, app)
+							})
+						}
 					}
 				})
 			}

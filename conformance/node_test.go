@@ -52,11 +52,11 @@ type report struct {
 }
 
 // runCases runs clients/main.js and makes a subtest of each case.
-func runCases(t *testing.T, version, protocol string, app *app) {
+func runCases(t *testing.T, version, protocol, transport string, app *app) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), cellWait)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "node", "--no-deprecation", "clients/main.js", version, protocol, app.url)
+	cmd := exec.CommandContext(ctx, "node", "--no-deprecation", "clients/main.js", version, protocol, transport, app.url)
 	cmd.Env = append(os.Environ(), "NO_PROXY=127.0.0.1") // a library of the old clients heeds HTTP_PROXY
 	if c := app.service.certificate; c != nil {
 		cmd.Env = append(cmd.Env, "NODE_EXTRA_CA_CERTS="+c.CertFile)

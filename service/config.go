@@ -88,6 +88,9 @@ type Timeouts struct {
 	ServerStall time.Duration `koanf:"server-stall"`
 	// ClientSend closes a client whose transport takes no bytes for so long. Default 10 s.
 	ClientSend time.Duration `koanf:"client-send"`
+	// PollWait ends a long-polling client that takes so long to poll again. Default
+	// 5 s. Apps override it for their clients (claim asrs.s.ttl).
+	PollWait time.Duration `koanf:"poll-wait"`
 }
 
 // Limits of a Service. Zero means the default.
@@ -133,6 +136,7 @@ func (c Config) WithDefaults() Config {
 	set(&c.Timeouts.ServerIdle, 30*time.Second)
 	set(&c.Timeouts.ServerStall, 30*time.Second)
 	set(&c.Timeouts.ClientSend, 10*time.Second)
+	set(&c.Timeouts.PollWait, 5*time.Second)
 	set(&c.Limits.ClientHandshakeBytes, 32<<10)
 	set(&c.Limits.ClientQueueBytes, 4<<20)
 	set(&c.Limits.ServerMessageBytes, 64<<20)
@@ -195,7 +199,7 @@ func (c Config) Check() error {
 func (t Timeouts) byKey() map[string]time.Duration {
 	return map[string]time.Duration{
 		"handshake": t.Handshake, "connect": t.Connect, "ping": t.Ping, "server-idle": t.ServerIdle,
-		"server-stall": t.ServerStall, "client-send": t.ClientSend,
+		"server-stall": t.ServerStall, "client-send": t.ClientSend, "poll-wait": t.PollWait,
 	}
 }
 

@@ -3,6 +3,7 @@ package service_test
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -63,8 +64,8 @@ func TestNegotiate(t *testing.T) {
 		if got := response.Header.Get("Content-Type"); got != "application/json" {
 			t.Errorf("%s: content type = %q, want application/json", path, got)
 		}
-		if len(answer.AvailableTransports) != 1 || answer.AvailableTransports[0].Transport != "WebSockets" {
-			t.Errorf("%s: transports = %+v, want WebSockets", path, answer.AvailableTransports)
+		if got, want := fmt.Sprint(answer.AvailableTransports), "[{WebSockets [Text Binary]} {ServerSentEvents [Text]} {LongPolling [Text Binary]}]"; got != want {
+			t.Errorf("%s: transports = %s, want %s", path, got, want)
 		}
 	}
 	_, body := request(t, "POST", svc.URL+"/client/negotiate?hub=chat", token, nil)
@@ -105,8 +106,7 @@ func TestRefusedRequests(t *testing.T) {
 		{"app server's token", "POST", "/client/negotiate?hub=chat", servicetest.Token(t, "/server", "chat"), 401, "Failed to validate audience"},
 		{"token over 4 KiB", "POST", "/client/negotiate?hub=chat", good + strings.Repeat("x", 4096), 413, "4096"},
 		{"GET of negotiate", "GET", "/client/negotiate?hub=chat", good, 405, ""},
-		{"POST without a connection", "POST", "/client/?hub=chat", good, 405, ""},
-		{"long polling", "GET", "/client/?hub=chat&id=x", good, 404, "WebSockets"},
+		{"PUT", "PUT", "/client/?hub=chat&id=x", good, 405, ""},
 		{"long URI", "POST", "/client/negotiate?hub=chat&x=" + strings.Repeat("x", 13<<10), good, 414, "12 KiB"},
 		{"long headers", "POST", "/client/negotiate?hub=chat", strings.Repeat("x", 64<<10), 431, ""},
 		{"server without token", "GET", "/server/?hub=chat", "", 401, ""},

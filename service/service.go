@@ -82,6 +82,7 @@ func New(c Config) (*Service, error) {
 		Limits:         c.clientLimits(),
 		WebSockets:     websocket.Server{Loops: s.loops},
 		ConnectTimeout: c.Timeouts.Connect,
+		PollWait:       c.Timeouts.PollWait,
 		MaxConnections: c.Limits.ClientConnections,
 		Log:            c.Logger,
 	})

@@ -14,8 +14,8 @@ class Skip extends Error {}
 class TestCase {
   // origin is the address of the app server; other is the protocol that
   // protocol is not.
-  constructor({ origin, version, signalr, protocols, protocol }) {
-    Object.assign(this, { origin, version, signalr, protocols, protocol });
+  constructor({ origin, version, signalr, protocols, protocol, transport }) {
+    Object.assign(this, { origin, version, signalr, protocols, protocol, transport });
     this.other = protocol === "json" ? "messagepack" : "json";
     this.peers = [];
   }
@@ -27,6 +27,20 @@ class TestCase {
   // needs skips the case when the version lacks something.
   needs(feature) {
     if (this.version.lacks[feature]) this.skip(this.version.lacks[feature]);
+  }
+
+  // needsOrder skips the case when messages may overtake each other.
+  needsOrder() {
+    if (this.transport !== this.signalr.HttpTransportType.WebSockets) this.needs("order");
+  }
+
+  // endedWell wants no error, unless the client takes the end of a stream for one.
+  // That may come before or after it has read the hub's last message.
+  endedWell(error, what) {
+    const { ServerSentEvents } = this.signalr.HttpTransportType;
+    const { endOfStream } = this.version;
+    if (endOfStream && this.transport === ServerSentEvents && error === endOfStream) return;
+    this.equal(error, undefined, what);
   }
 
   equal(got, want, what) {
@@ -72,7 +86,10 @@ class TestCase {
     const log = { lines: [], sent: 0, received: 0 };
     const logger = { log: (level, text) => note(log, text, () => peer.changed()) };
     const exchanges = [];
-    const options = { logger, httpClient: this.recorder(logger, exchanges), ...http };
+    // Server-Sent Events carry no binary.
+    const { WebSockets, ServerSentEvents } = this.signalr.HttpTransportType;
+    const transport = protocol === "messagepack" && this.transport === ServerSentEvents ? WebSockets : this.transport;
+    const options = { transport, logger, httpClient: this.recorder(logger, exchanges), ...http };
     if (user) options.accessTokenFactory = () => user;
     const builder = new this.signalr.HubConnectionBuilder()
       .withUrl((url ?? this.origin + path) + query, options)
@@ -84,12 +101,12 @@ class TestCase {
     return peer;
   }
 
-  // recorder is the client's own HTTP client, with a memory.
+  // recorder is the client's own HTTP client, with a memory of its negotiations.
   recorder(logger, exchanges) {
     class Recorder extends this.signalr.DefaultHttpClient {
       async send(request) {
         const response = await super.send(request);
-        exchanges.push({ url: request.url, body: response.content });
+        if (/\/negotiate\b/.test(request.url)) exchanges.push({ url: request.url, body: response.content });
         return response;
       }
     }
@@ -109,8 +126,8 @@ class TestCase {
 
 function note(log, text, changed) {
   log.lines.push(text);
-  if (text.startsWith("(WebSockets transport) sending data")) log.sent++;
-  if (text.startsWith("(WebSockets transport) data received")) log.received++;
+  if (/^\(\w+ transport\) sending data/i.test(text)) log.sent++;
+  if (/^\(\w+ transport\) data received/i.test(text)) log.received++;
   changed();
 }
 

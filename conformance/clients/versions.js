@@ -7,6 +7,10 @@ const httpErrorOld = (status, reason) => reason; // HttpError had the reason phr
 const httpErrorNew = (status, reason, body) =>
   `Failed to complete negotiation with the server: Error: ${body || reason}: Status code '${status}'`;
 
+// What clients up to 5.0 say when a stream of Server-Sent Events ends, whatever came
+// before.
+const endOfStream = "Error occurred";
+
 module.exports = {
   "10.0.11": { client: "signalr-10", msgpack: "signalr-10-msgpack", negotiateVersion: 1, httpError: httpErrorNew, lacks: {} },
   "8.0.29": { client: "signalr-8", msgpack: "signalr-8-msgpack", negotiateVersion: 1, httpError: httpErrorNew, lacks: {} },
@@ -14,11 +18,11 @@ module.exports = {
     client: "signalr-5", msgpack: "signalr-5-msgpack", negotiateVersion: 1, httpError: httpErrorOld,
     // Node had no fetch of its own then, and the client takes one for a browser's.
     prepare: () => delete globalThis.fetch,
-    lacks: {},
+    lacks: {}, endOfStream,
   },
   "3.1.31": {
     client: "signalr-3.1", msgpack: "signalr-3.1-msgpack", negotiateVersion: 1, httpError: httpErrorOld,
-    lacks: { headers: "the client has no headers option before 5.0" },
+    lacks: { headers: "the client has no headers option before 5.0" }, endOfStream,
   },
   "1.1.4": {
     client: "aspnet-signalr-1.1", msgpack: "aspnet-signalr-1.1-msgpack", negotiateVersion: 0, httpError: httpErrorOld,
@@ -26,6 +30,8 @@ module.exports = {
       headers: "the client has no headers option before 5.0",
       connectionId: "the client does not tell its connection id before 3.0",
       reconnect: "the client has no automatic reconnect before 3.0",
+      order: "the client sends its POSTs side by side before 3.0, so they arrive in any order",
     },
+    endOfStream,
   },
 };

@@ -62,7 +62,10 @@ func (c *Conn) Leave() {
 // refusal of its handshake if that was not answered yet.
 func (c *Conn) farewellLocked() []byte {
 	text := c.reason.Text
-	if text != "" && c.detailed && c.detail != "" {
+	switch {
+	case c.reason == pairing.BinaryOverText:
+		text = c.detail
+	case text != "" && c.detailed && c.detail != "":
 		text += " " + c.detail
 	}
 	switch {

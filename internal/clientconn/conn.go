@@ -31,6 +31,7 @@ type Origin struct {
 	Headers        serviceprotocol.Headers
 	QueryString    string        // with its question mark, or empty
 	DetailedErrors bool          // the app lets clients see details
+	TextOnly       bool          // the transport cannot carry binary
 	Handshake      time.Duration // time for the handshake; 0: as in Limits
 }
 

@@ -68,6 +68,9 @@ func (c *Conn) connect(o *Origin, request hubprotocol.HandshakeRequest) error {
 	c.framing = hubprotocol.FramingOf(c.protocol)
 	c.mu.Unlock()
 
+	if o.TextOnly && c.framing != hubprotocol.FramingRecordSeparator {
+		return c.fail(pairing.BinaryOverText, "Cannot use the '"+c.protocol+"' protocol on the current transport. The transport does not support 'Binary' transfer format.")
+	}
 	if limit := c.env.Limits.MessageBytes; limit > 0 {
 		c.meter = &meter{framing: c.framing, limit: limit}
 	}

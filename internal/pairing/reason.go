@@ -39,6 +39,8 @@ var (
 	HandshakeTimeout = &Reason{"handshake_timeout", "HandshakeError", "Handshake was canceled.", true}
 	// HandshakeError: the client's handshake request cannot be read.
 	HandshakeError = &Reason{"handshake_error", "HandshakeError", "An unexpected error occurred during connection handshake.", false}
+	// BinaryOverText: the client's hub protocol is binary, its transport Server-Sent Events.
+	BinaryOverText = &Reason{"binary_over_text", "HandshakeError", "The transport does not support binary.", false}
 	// AppServerSilent: the app server did not answer the client's handshake in time.
 	AppServerSilent = &Reason{"app_server_silent", "ServiceTransientError", "The application server did not answer the handshake.", true}
 	// MessageTooLarge: the client sent a hub message over the configured limit.
@@ -56,5 +58,5 @@ var (
 // Reasons lists every Reason.
 var Reasons = []*Reason{
 	ClosedByClient, TransportLost, ClosedByAppServer, AppServerError, ServerConnectionLost, NoServer,
-	PingTimeout, HandshakeTimeout, HandshakeError, AppServerSilent, MessageTooLarge, BadMessage, SlowClient, BadAppServerData, ServiceShutdown,
+	PingTimeout, HandshakeTimeout, HandshakeError, BinaryOverText, AppServerSilent, MessageTooLarge, BadMessage, SlowClient, BadAppServerData, ServiceShutdown,
 }

@@ -25,7 +25,7 @@ module.exports = {
     const c = await t.connect({ reconnect: !t.version.lacks.reconnect });
     const id = await c.id();
     await c.send("Abort");
-    t.equal(await c.end(), undefined, "error of onclose");
+    t.endedWell(await c.end(), "error of onclose");
     t.equal(c.reconnecting, [], "attempts to reconnect");
     t.equal(await t.disconnected(id), "", "error of OnDisconnected");
   },
@@ -33,7 +33,7 @@ module.exports = {
   async message_before_abort_arrives(t) {
     const c = await t.connect();
     await c.send("SayAndAbort", "goodbye");
-    t.equal(await c.end(), undefined, "error of onclose");
+    t.endedWell(await c.end(), "error of onclose");
     t.equal(c.inbox, ["goodbye"]);
   },
 

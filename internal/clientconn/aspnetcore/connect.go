@@ -1,10 +1,10 @@
 package aspnetcore
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/textproto"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,31 +13,131 @@ import (
 	"switchboard/accesstoken"
 	"switchboard/internal/clientconn"
 	"switchboard/internal/clientconn/websocket"
+	"switchboard/internal/router"
+	"switchboard/negotiate"
 	"switchboard/serviceprotocol"
 )
 
 // connect opens the transport of a connection, negotiated or not.
-func (h *Handler) connect(w http.ResponseWriter, r *http.Request, query url.Values) {
-	token, hub := h.admit(w, r, query)
-	if hub == nil {
-		return
-	}
-	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
-		refuse(w, http.StatusNotFound, "Only the WebSockets transport is supported by this end point")
-		return
-	}
-	h.config.WebSockets.Serve(w, r, func(t clientconn.Transport) (*clientconn.Conn, websocket.Owner, error) {
-		connectionToken := query.Get("id")
-		e, err := h.table.claim(connectionToken, hub.Name(), time.Now(), func(id string) *clientconn.Conn {
+func (h *Handler) connect(w http.ResponseWriter, r *http.Request, id string, token *accesstoken.Token, hub *router.Hub) {
+	transport := transportOf(r)
+	claim := func(t clientconn.Transport, x *exchange) (*entry, error) {
+		e, err := h.table.claim(id, hub.Name(), transport, x, time.Now(), func(newID string) *clientconn.Conn {
 			h.open.Add(1) // while the table is locked: none is added once Shutdown waits
-			return clientconn.New(hub, h.origin(id, connectionToken, token, r), h.env, t)
+			origin := h.origin(newID, id, token, r)
+			origin.TextOnly = transport == negotiate.ServerSentEvents
+			return clientconn.New(hub, origin, h.env, t)
 		})
 		if err != nil {
 			h.refuseConnection(w, err)
-			return nil, nil, err
 		}
-		return e.conn, &owned{h, e}, nil
-	})
+		return e, err
+	}
+	switch {
+	case transport&allowed(token) == 0:
+		refuse(w, http.StatusNotFound, transport.String()+" transport not supported by this end point type")
+	case transport == negotiate.WebSockets:
+		h.config.WebSockets.Serve(w, r, func(t clientconn.Transport) (*clientconn.Conn, websocket.Owner, error) {
+			e, err := claim(t, nil)
+			if err != nil {
+				return nil, nil, err
+			}
+			return e.conn, &owned{h, e}, nil
+		})
+	case id == "":
+		refuse(w, http.StatusBadRequest, noID)
+	default:
+		x := newExchange(h, transport)
+		x.pollWait = pollWait(token, h.config.PollWait)
+		if _, err := claim(x, x); err != nil {
+			return
+		}
+		if transport == negotiate.ServerSentEvents {
+			x.stream(w, r)
+		} else {
+			x.answerFirstPoll(w)
+		}
+	}
+}
+
+const noID = "Connection ID required"
+
+// awaitTransport waits for the first GET of a connection; opened is nil if it has
+// come.
+func (h *Handler) awaitTransport(ctx context.Context, opened <-chan struct{}) {
+	if opened == nil {
+		return
+	}
+	timeout := time.NewTimer(h.config.ConnectTimeout)
+	defer timeout.Stop()
+	select {
+	case <-opened:
+	case <-timeout.C:
+	case <-ctx.Done():
+	}
+}
+
+// transportOf tells what a GET is for, in the order of ASP.NET Core. Only the exact
+// media type is one of Server-Sent Events.
+//
+// Source: dotnet/aspnetcore HttpConnectionDispatcher.cs, ExecuteAsync.
+func transportOf(r *http.Request) negotiate.Transport {
+	for _, accept := range r.Header["Accept"] {
+		for media := range strings.SplitSeq(accept, ",") {
+			media, _, _ = strings.Cut(media, ";")
+			if strings.EqualFold(strings.TrimSpace(media), "text/event-stream") {
+				return negotiate.ServerSentEvents
+			}
+		}
+	}
+	if strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		return negotiate.WebSockets
+	}
+	return negotiate.LongPolling
+}
+
+// allowed returns the transports that the app lets its clients use.
+func allowed(token *accesstoken.Token) negotiate.Transport {
+	claim, ok := token.Claim(accesstoken.ClaimTransports)
+	mask, err := strconv.Atoi(claim)
+	if !ok || err != nil {
+		return negotiate.All
+	}
+	return negotiate.Transport(mask) & negotiate.All
+}
+
+// pollWait returns how long a client may take between two polls.
+func pollWait(token *accesstoken.Token, usual time.Duration) time.Duration {
+	claim, _ := token.Claim(accesstoken.ClaimPollWait)
+	if seconds, err := strconv.Atoi(claim); err == nil && seconds >= 1 && seconds <= 300 {
+		return time.Duration(seconds) * time.Second
+	}
+	return usual
+}
+
+// before answers a POST or DELETE whose connection is not carried by requests, or
+// not yet: a POST then waits.
+func (h *Handler) before(w http.ResponseWriter, r *http.Request, id, hub string) {
+	if id == "" {
+		refuse(w, http.StatusBadRequest, noID)
+		return
+	}
+	transport, opened, err := h.table.transport(id, hub, time.Now())
+	switch {
+	case err != nil:
+		h.refuseConnection(w, err)
+	case transport == negotiate.WebSockets && r.Method == http.MethodPost:
+		refuse(w, http.StatusMethodNotAllowed, "POST requests are not allowed for WebSocket connections.")
+	case r.Method == http.MethodDelete:
+		refuse(w, http.StatusBadRequest, "Cannot terminate this connection using the DELETE endpoint.")
+	default:
+		h.awaitTransport(r.Context(), opened)
+		if x := h.table.open(id, hub); x != nil {
+			x.further(w, r)
+			return
+		}
+		h.refuseConnection(w, errUnknown)
+	}
 }
 
 // owned is a connection with an open transport in the table of its handler.

@@ -30,7 +30,10 @@ type Config struct {
 	ConnectTimeout time.Duration
 	// MaxConnections bounds the open client connections and those negotiated; 0 is no bound.
 	MaxConnections int
-	Log            *slog.Logger
+	// PollWait is the longest time between two polls of a client; its token may
+	// tell another.
+	PollWait time.Duration
+	Log      *slog.Logger
 }
 
 // A Handler serves /client/ and /client/negotiate.
@@ -61,11 +64,28 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answerPreflight(w, r)
 	case negotiating && r.Method == http.MethodPost:
 		h.negotiate(w, r, query)
-	case !negotiating && r.Method == http.MethodGet:
-		h.connect(w, r, query)
+	case !negotiating && (r.Method == http.MethodGet || r.Method == http.MethodPost || r.Method == http.MethodDelete):
+		h.serve(w, r, query)
 	default:
 		w.Header().Set("Content-Type", "text/plain")
 		w.WriteHeader(http.StatusMethodNotAllowed)
+	}
+}
+
+// serve answers the requests of a transport.
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, query url.Values) {
+	id := query.Get("id")
+	if x := h.table.open(id, strings.ToLower(query.Get("hub"))); x != nil {
+		x.further(w, r)
+		return
+	}
+	token, hub := h.admit(w, r, query)
+	switch {
+	case hub == nil:
+	case r.Method == http.MethodGet:
+		h.connect(w, r, id, token, hub)
+	default:
+		h.before(w, r, id, hub.Name())
 	}
 }
 

@@ -11,12 +11,9 @@ import (
 	"switchboard/negotiate"
 )
 
-// offered are the transports that the service has.
-const offered = negotiate.WebSockets
-
 // negotiate answers with a new connection id, and the token that opens it.
 func (h *Handler) negotiate(w http.ResponseWriter, r *http.Request, query url.Values) {
-	_, hub := h.admit(w, r, query)
+	token, hub := h.admit(w, r, query)
 	if hub == nil {
 		return
 	}
@@ -30,7 +27,7 @@ func (h *Handler) negotiate(w http.ResponseWriter, r *http.Request, query url.Va
 		h.refuseConnection(w, err)
 		return
 	}
-	writeJSON(w, negotiate.Answer{Version: version, ConnectionID: e.id, ConnectionToken: e.token, Transports: offered})
+	writeJSON(w, negotiate.Answer{Version: version, ConnectionID: e.id, ConnectionToken: e.token, Transports: allowed(token)})
 }
 
 // writeJSON calls MarshalJSON itself, since json.Marshal would escape what it returns.
@@ -50,6 +47,8 @@ func (h *Handler) refuseConnection(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, errUnknown):
 		refuse(w, http.StatusNotFound, "No Connection with that ID")
+	case errors.Is(err, errTransport):
+		refuse(w, http.StatusBadRequest, err.Error())
 	case errors.Is(err, errBusy):
 		w.WriteHeader(http.StatusConflict)
 	case errors.Is(err, errFull):

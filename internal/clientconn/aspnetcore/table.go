@@ -9,14 +9,16 @@ import (
 
 	"switchboard/internal/clientconn"
 	"switchboard/internal/pairing"
+	"switchboard/negotiate"
 )
 
 // Why a connection is refused.
 var (
-	errUnknown  = errors.New("no connection with that id")
-	errBusy     = errors.New("the connection is open already")
-	errFull     = errors.New("the connection limit is reached")
-	errShutdown = errors.New("the service is shutting down")
+	errUnknown   = errors.New("no connection with that id")
+	errBusy      = errors.New("the connection is open already")
+	errTransport = errors.New("Cannot change transports mid-connection") //lint:ignore ST1005 the text is that of ASP.NET Core
+	errFull      = errors.New("the connection limit is reached")
+	errShutdown  = errors.New("the service is shutting down")
 )
 
 // A table has the connections of the handler by the secret that names them in
@@ -37,9 +39,13 @@ type entry struct {
 	id      string // connection id, public
 	token   string // connection token, secret; the id itself for negotiate version 0
 	hub     string
-	expires time.Time        // when it is forgotten unless it comes
-	came    bool             // the transport has opened; guarded by the table, as is conn
-	conn    *clientconn.Conn // while the transport is open
+	expires time.Time // when it is forgotten unless it comes
+
+	// Guarded by the table:
+	transport negotiate.Transport // chosen by the first request; 0 before
+	conn      *clientconn.Conn    // while the transport is open, as is exchange
+	exchange  *exchange           // nil for WebSockets
+	opened    chan struct{}       // closed when the transport opens; nil unless somebody waits for that
 }
 
 func newTable(timeout time.Duration, max int) *table {
@@ -70,8 +76,8 @@ func (t *table) negotiate(hub string, version int, now time.Time) (*entry, error
 
 // expireLocked forgets what did not come in time.
 func (t *table) expireLocked(now time.Time) {
-	for len(t.waiting) > 0 && (t.waiting[0].came || !now.Before(t.waiting[0].expires)) {
-		if !t.waiting[0].came {
+	for len(t.waiting) > 0 && (t.waiting[0].transport != 0 || !now.Before(t.waiting[0].expires)) {
+		if t.waiting[0].transport == 0 {
 			delete(t.entries, t.waiting[0].token)
 		}
 		t.waiting[0] = nil
@@ -92,8 +98,8 @@ func (t *table) addLocked(e *entry, now time.Time) error {
 }
 
 // claim returns the connection for the first request of its transport. An
-// empty token is a client that skipped negotiation.
-func (t *table) claim(token, hub string, now time.Time, make func(id string) *clientconn.Conn) (*entry, error) {
+// empty token is a client that skipped negotiation. x is nil for WebSockets.
+func (t *table) claim(token, hub string, transport negotiate.Transport, x *exchange, now time.Time, make func(id string) *clientconn.Conn) (*entry, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e := t.entries[token]
@@ -107,14 +113,51 @@ func (t *table) claim(token, hub string, now time.Time, make func(id string) *cl
 		return nil, errShutdown
 	case e == nil || e.hub != hub:
 		return nil, errUnknown
-	case e.came:
+	case e.transport != 0 && e.transport != transport:
+		return nil, errTransport
+	case e.transport != 0:
 		return nil, errBusy
 	case !now.Before(e.expires):
 		delete(t.entries, token)
 		return nil, errUnknown
 	}
-	e.came, e.conn = true, make(e.id)
+	e.transport, e.exchange, e.conn = transport, x, make(e.id)
+	if x != nil {
+		x.open(e)
+	}
+	if e.opened != nil {
+		close(e.opened)
+	}
 	return e, nil
+}
+
+// open returns the connection that a token names, if its transport is open and
+// made of many requests.
+func (t *table) open(token, hub string) *exchange {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e := t.entries[token]; e != nil && e.hub == hub {
+		return e.exchange
+	}
+	return nil
+}
+
+// transport returns what a connection is carried by. If that is not known yet it is
+// 0, and opened is closed when it is; else opened is nil.
+func (t *table) transport(token, hub string, now time.Time) (transport negotiate.Transport, opened <-chan struct{}, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.entries[token]
+	if e == nil || e.hub != hub || e.transport == 0 && !now.Before(e.expires) {
+		return 0, nil, errUnknown
+	}
+	if e.transport != 0 {
+		return e.transport, nil, nil
+	}
+	if e.opened == nil {
+		e.opened = make(chan struct{})
+	}
+	return 0, e.opened, nil
 }
 
 // forget removes a connection that ended.
@@ -122,7 +165,7 @@ func (t *table) forget(e *entry) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.entries, e.token)
-	e.conn = nil // e may still be among those that were waited for
+	e.conn, e.exchange = nil, nil // e may still be among those that were waited for
 }
 
 func (t *table) len() int {
