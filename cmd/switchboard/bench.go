@@ -16,9 +16,9 @@ import (
 	"switchboard/internal/loadgen/trial"
 )
 
-// envBenchTarget is where bench finds a connection string that is not to be
-// among its arguments.
-const envBenchTarget = "SWITCHBOARD_CONNECTION_STRING"
+// envConnectionString is where commands find a connection string that is not to
+// be among their arguments.
+const envConnectionString = "SWITCHBOARD_CONNECTION_STRING"
 
 // A bench is what the command was told.
 type bench struct {
@@ -82,7 +82,7 @@ func (b *bench) addFlags(cmd *cobra.Command) {
 	f.IntVar(&c.ConnectInFlight, "connect-in-flight", 64, "clients that connect at once")
 	f.DurationVar(&c.Ping, "ping", 15*time.Second, "time between the pings of a client; 0 for none")
 	f.BoolVar(&c.TLS, "tls", false, "have the service speak TLS, with a certificate made for this run")
-	f.StringVar(&c.ConnectionString, "connection-string", "", "`text` that names a running service ("+envBenchTarget+"); the app server is started")
+	f.StringVar(&c.ConnectionString, "connection-string", "", "`text` that names a running service ("+envConnectionString+"); the app server is started")
 	f.StringVar(&c.HubURL, "hub-url", "", "`URL` of a hub on a running app server, with the methods in docs/benchmarking.md")
 	f.IntVar(&c.ServicePID, "service-pid", 0, "`process` of that running service, to see what it uses")
 	f.IntVar(&c.AppPID, "app-server-pid", 0, "`process` of that running app server")
@@ -141,7 +141,7 @@ func (b *bench) complete() error {
 	c := &b.trial
 	c.Scenario, c.Negotiation = loadgen.Scenario(b.scenario), loadgen.Negotiation(b.negotiate)
 	if c.ConnectionString == "" && c.HubURL == "" {
-		c.ConnectionString = lookupEnv(b.program.environ, envBenchTarget)
+		c.ConnectionString = lookupEnv(b.program.environ, envConnectionString)
 	}
 	err := errors.Join(c.Check(), checkFile("json", b.json), checkFile("html", b.html))
 	if err != nil {

@@ -68,7 +68,7 @@ Exit codes: 0 ended in good order, 1 failure, 2 wrong arguments or configuration
 	}
 	root.SetVersionTemplate("switchboard {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(p.serve(), p.dev(), p.bench(), p.checkConfig(), p.version())
+	root.AddCommand(p.serve(), p.dev(), p.bench(), p.token(), p.checkConfig(), p.version())
 	return root
 }
 
