@@ -43,6 +43,7 @@ type options struct {
 	profiles      string
 	switchboard   string
 	core          int
+	told          []string // the flags that were given and decide what is measured
 }
 
 func parse(args []string, stderr io.Writer) (o options, err error) {
@@ -60,6 +61,12 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
+	f.Visit(func(f *flag.Flag) {
+		switch f.Name {
+		case "rounds", "duration", "only", "systems", "pin-service":
+			o.told = append(o.told, "--"+f.Name+" "+f.Value.String())
+		}
+	})
 	switch {
 	case f.NArg() > 0:
 		return o, fmt.Errorf("argument %q is not known", f.Arg(0))
@@ -107,7 +114,7 @@ func compare(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	if o.out == "" && o.only == "" && o.systems == "" {
 		o.out = filepath.Join(root, "docs", "performance.md")
 	}
-	command := strings.TrimSpace("cd bench/compare && go run . " + strings.Join(args, " "))
+	command := strings.Join(append([]string{"cd bench/compare && go run ."}, o.told...), " ")
 	return c.report(&page{comparison: c, command: command, version: version}, o, stdout)
 }
 
