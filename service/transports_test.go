@@ -580,3 +580,36 @@ func TestShutdownEndsRequests(t *testing.T) {
 		t.Errorf("shutdown: %v", err)
 	}
 }
+
+// A connection ends with its user's authentication if the app wants that, on every
+// transport.
+func TestAuthenticationExpires(t *testing.T) {
+	s := servicetest.Start(t, service.Config{})
+	a := s.AppServer("chat")
+	soon := accesstoken.Claim{Type: accesstoken.ClaimExpiry, Value: fmt.Sprint(time.Now().Add(2 * time.Second).Unix())}
+	wanted := accesstoken.Claim{Type: accesstoken.ClaimCloseOnExpiry, Value: "true"}
+	const bye = `{"type":7,"allowReconnect":true}` + "\x1e"
+
+	lives, _ := s.Open(a, "chat", "json", soon) // its app does not want it
+	socket, _ := s.Open(a, "chat", "json", soon, wanted)
+	streaming := newRequester(t, s, soon, wanted)
+	e := streaming.stream()
+	streaming.post(hello)
+	a.Accept()
+	e.expect(welcome)
+	polling := openPolling(t, s, a, soon, wanted)
+
+	waiting := polling.waiting()
+	socket.Expect(bye)
+	socket.ExpectClose()
+	e.expect(bye)
+	e.expectEnd()
+	polling.wait(waiting, answer{200, octetStream, bye})
+	for range 3 {
+		if got := servicetest.Expect[*serviceprotocol.CloseConnection](a); got.Error != "" {
+			t.Errorf("the app server got %+v, want no error", got)
+		}
+	}
+	lives.Send("{\"type\":6}\x1e")
+	servicetest.Expect[*serviceprotocol.ConnectionData](a)
+}

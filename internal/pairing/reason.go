@@ -35,6 +35,8 @@ var (
 	NoServer = &Reason{"no_server", "NoAvailableServerConnection", "No server available.", true}
 	// PingTimeout: the client of a serverless hub sent nothing for too long.
 	PingTimeout = &Reason{"ping_timeout", "PingTimeout", "Connection ping timeout.", true}
+	// AuthenticationExpired: the user's authentication has ended, and the app wants connections to end with it.
+	AuthenticationExpired = &Reason{"authentication_expired", "Normal", "", true}
 	// HandshakeTimeout: the client sent no handshake request in time.
 	HandshakeTimeout = &Reason{"handshake_timeout", "HandshakeError", "Handshake was canceled.", true}
 	// HandshakeError: the client's handshake request cannot be read.
@@ -58,5 +60,5 @@ var (
 // Reasons lists every Reason.
 var Reasons = []*Reason{
 	ClosedByClient, TransportLost, ClosedByAppServer, AppServerError, ServerConnectionLost, NoServer,
-	PingTimeout, HandshakeTimeout, HandshakeError, BinaryOverText, AppServerSilent, MessageTooLarge, BadMessage, SlowClient, BadAppServerData, ServiceShutdown,
+	PingTimeout, AuthenticationExpired, HandshakeTimeout, HandshakeError, BinaryOverText, AppServerSilent, MessageTooLarge, BadMessage, SlowClient, BadAppServerData, ServiceShutdown,
 }

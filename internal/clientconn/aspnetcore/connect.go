@@ -30,8 +30,12 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request, id string, tok
 		})
 		if err != nil {
 			h.refuseConnection(w, err)
+			return nil, err
 		}
-		return e, err
+		if end, ok := authenticationEnd(token); ok {
+			h.table.closeAfter(e, time.Until(end))
+		}
+		return e, nil
 	}
 	switch {
 	case transport&allowed(token) == 0:
@@ -104,6 +108,15 @@ func allowed(token *accesstoken.Token) negotiate.Transport {
 		return negotiate.All
 	}
 	return negotiate.Transport(mask) & negotiate.All
+}
+
+// authenticationEnd returns when the user's authentication ends, if the app wants
+// connections to end with it.
+func authenticationEnd(token *accesstoken.Token) (end time.Time, ok bool) {
+	wanted, _ := token.Claim(accesstoken.ClaimCloseOnExpiry)
+	claim, _ := token.Claim(accesstoken.ClaimExpiry)
+	seconds, err := strconv.ParseInt(claim, 10, 64)
+	return time.Unix(seconds, 0), strings.EqualFold(wanted, "true") && err == nil
 }
 
 // pollWait returns how long a client may take between two polls.

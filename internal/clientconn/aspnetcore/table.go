@@ -31,6 +31,7 @@ type table struct {
 	mu      sync.Mutex
 	entries map[string]*entry // by connection token; guarded by mu, as is all below
 	waiting []*entry          // negotiated ones, oldest first
+	expiry  map[*entry]*time.Timer
 	closed  bool
 }
 
@@ -49,7 +50,7 @@ type entry struct {
 }
 
 func newTable(timeout time.Duration, max int) *table {
-	return &table{timeout: timeout, max: max, entries: map[string]*entry{}}
+	return &table{timeout: timeout, max: max, entries: map[string]*entry{}, expiry: map[*entry]*time.Timer{}}
 }
 
 // newID returns 16 random bytes, safe in URLs and without dots.
@@ -160,10 +161,24 @@ func (t *table) transport(token, hub string, now time.Time) (transport negotiate
 	return 0, e.opened, nil
 }
 
+// closeAfter closes an open connection when its user's authentication ends. Few
+// apps want that, so an entry has no room for it.
+func (t *table) closeAfter(e *entry, d time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if conn := e.conn; conn != nil { // else it has ended meanwhile
+		t.expiry[e] = time.AfterFunc(d, func() { conn.Close(pairing.AuthenticationExpired, "") })
+	}
+}
+
 // forget removes a connection that ended.
 func (t *table) forget(e *entry) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if timer := t.expiry[e]; timer != nil {
+		timer.Stop()
+		delete(t.expiry, e)
+	}
 	delete(t.entries, e.token)
 	e.conn, e.exchange = nil, nil // e may still be among those that were waited for
 }
