@@ -11,13 +11,19 @@ const httpErrorNew = (status, reason, body) =>
 // before.
 const endOfStream = "Error occurred";
 
+// Node had no fetch of its own then, and the client takes one for a browser's, which
+// keeps cookies by itself.
+const withoutFetch = () => delete globalThis.fetch;
+
 module.exports = {
   "10.0.11": { client: "signalr-10", msgpack: "signalr-10-msgpack", negotiateVersion: 1, httpError: httpErrorNew, lacks: {} },
+  "9.0.19": { client: "signalr-9", msgpack: "signalr-9-msgpack", negotiateVersion: 1, httpError: httpErrorNew, lacks: {} },
   "8.0.29": { client: "signalr-8", msgpack: "signalr-8-msgpack", negotiateVersion: 1, httpError: httpErrorNew, lacks: {} },
+  "7.0.14": { client: "signalr-7", msgpack: "signalr-7-msgpack", negotiateVersion: 1, httpError: httpErrorNew, prepare: withoutFetch, lacks: {} },
+  "6.0.25": { client: "signalr-6", msgpack: "signalr-6-msgpack", negotiateVersion: 1, httpError: httpErrorNew, prepare: withoutFetch, lacks: {} },
   "5.0.17": {
     client: "signalr-5", msgpack: "signalr-5-msgpack", negotiateVersion: 1, httpError: httpErrorOld,
-    // Node had no fetch of its own then, and the client takes one for a browser's.
-    prepare: () => delete globalThis.fetch,
+    prepare: withoutFetch,
     lacks: {}, endOfStream,
   },
   "3.1.31": {
