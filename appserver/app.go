@@ -69,6 +69,12 @@ func New(config Config) (*App, error) {
 // protocols can encode will do; channels, functions, variadic parameters and
 // interfaces other than any will not.
 //
+// A method that returns a channel, an [iter.Seq] or an [iter.Seq2] whose second
+// value is an error is a streaming one: its items are sent as they come, and the
+// next messages of the client are handled meanwhile. Its context is done when the
+// client cancels the stream or has gone; what feeds a channel has to watch it, and
+// closes the channel in the end. A nil stream is an error.
+//
 // There is one hub for all clients: its methods run at once for different
 // clients, and in order for one client.
 //

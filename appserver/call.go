@@ -37,7 +37,9 @@ func (c *client) bind(e *encoding, m *hubprotocol.Invocation, streaming bool) ca
 		return k
 	}
 	switch n := len(m.StreamIDs); {
-	case streaming:
+	case k.method.stream != noStream && !streaming:
+		k.fault = fmt.Sprintf("The client attempted to invoke the streaming '%s' method with a non-streaming invocation.", m.Target)
+	case k.method.stream == noStream && streaming:
 		k.fault = fmt.Sprintf("The client attempted to invoke the non-streaming '%s' method with a streaming invocation.", m.Target)
 	case n > 0:
 		k.fault = clientText(unexpected(m.Target), Errorf("Client sent %d stream(s), Hub method expects 0.", n), detailed)

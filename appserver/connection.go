@@ -41,17 +41,18 @@ type client struct {
 
 	unread *buffer // what is read at present; owned by the goroutine that reads, else guarded by mu
 
-	mu        sync.Mutex // guards what follows
-	inbox     *buffer    // has come and is not in unread; nil when empty
-	reading   bool       // some goroutine reads
-	parked    bool       // reading waits for a call to return
-	calls     int        // calls that run
-	shaken    bool       // the handshake was accepted
-	connected bool       // OnConnected was good, so OnDisconnected is due
-	ended     bool       // end was called
-	left      bool       // the last messages were sent
-	finished  bool       // OnDisconnected was called, or need not be
-	cause     error      // for OnDisconnected
+	mu        sync.Mutex                    // guards what follows
+	inbox     *buffer                       // has come and is not in unread; nil when empty
+	reading   bool                          // some goroutine reads
+	parked    bool                          // reading waits for a call to return
+	calls     int                           // calls that run
+	streams   map[string]context.CancelFunc // that run, by invocation id; nil until there is one
+	shaken    bool                          // the handshake was accepted
+	connected bool                          // OnConnected was good, so OnDisconnected is due
+	ended     bool                          // end was called
+	left      bool                          // the last messages were sent
+	finished  bool                          // OnDisconnected was called, or need not be
+	cause     error                         // for OnDisconnected
 }
 
 func newClient(h *hub, server *serverConn, m *serviceprotocol.OpenConnection) *client {

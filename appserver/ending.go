@@ -142,7 +142,7 @@ func (c *client) sayGoodbye(e ending) {
 // lastLocked tells whether the connection has ended and nothing works for it any
 // more. It does so once.
 func (c *client) lastLocked() bool {
-	if !c.left || c.reading || c.calls > 0 || c.finished {
+	if !c.left || c.reading || c.calls > 0 || len(c.streams) > 0 || c.finished {
 		return false
 	}
 	c.finished = true

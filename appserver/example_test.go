@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log"
 	"net/http"
 	"os"
@@ -135,4 +136,39 @@ func ExampleConfig() {
 		log.Fatal(err)
 	}
 	http.Handle("/", app)
+}
+
+// A Ticker is a hub whose clients watch prices.
+type Ticker struct{}
+
+// Prices streams prices until the client has enough or is gone. In JavaScript:
+// connection.stream("Prices", "ACME").subscribe({ next: show })
+func (*Ticker) Prices(ctx *appserver.Context, symbol string) iter.Seq2[int, error] {
+	return func(yield func(int, error) bool) {
+		if symbol == "" {
+			yield(0, appserver.Errorf("which one?")) // the client is told
+			return
+		}
+		pace := time.NewTicker(time.Second)
+		defer pace.Stop()
+		for price := 100; yield(price, nil); price++ {
+			select {
+			case <-pace.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// A method that returns an iterator or a channel is a stream.
+func Example_stream() {
+	app, err := appserver.New(appserver.Config{ConnectionString: os.Getenv("SWITCHBOARD_CONNECTION_STRING")})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := app.MapHub("/ticker", &Ticker{}); err != nil {
+		log.Fatal(err)
+	}
+	log.Fatal(app.Run(context.Background()))
 }

@@ -37,7 +37,7 @@ func (*variadicHub) Sum(*appserver.Context, ...int) int              { return 0 
 func (*lateContext) Send(string, context.Context)                    {}
 func (*twoContexts) Send(context.Context, *appserver.Context)        {}
 func (*threeResults) Get() (int, string, error)                      { return 0, "", nil }
-func (*channelResult) Stream() <-chan int                            { return nil }
+func (*channelResult) Stream() chan<- int                            { return nil }
 func (*complexHub) Add(complex128)                                   {}
 func (*caseHub) SendAll()                                            {}
 func (*caseHub) Sendall()                                            {}

@@ -18,8 +18,9 @@ type method struct {
 	hub        reflect.Value // the receiver
 	context    bool          // the first parameter is the context
 	parameters []reflect.Type
-	value, err int       // position of each result, -1 if it has none
-	frames     sync.Pool // of *frame
+	value, err int        // position of each result, -1 if it has none
+	stream     streamKind // what the value is, if its items are sent one by one
+	frames     sync.Pool  // of *frame
 }
 
 // A frame holds the arguments of one call, and is used again.
@@ -155,7 +156,11 @@ func (m *method) setResults(typ reflect.Type) error {
 		return fmt.Errorf("result 1 is an error; the error comes last")
 	}
 	m.value = 0
-	if reason := cannotTravel(typ.Out(0)); reason != "" {
+	result := typ.Out(0)
+	if kind, item := streamOf(result); kind != noStream {
+		m.stream, result = kind, item
+	}
+	if reason := cannotTravel(result); reason != "" {
 		return fmt.Errorf("result 1 %s", reason)
 	}
 	return nil

@@ -19,6 +19,7 @@ type outgoing struct {
 
 	invocation hubprotocol.Invocation
 	completion hubprotocol.Completion
+	item       hubprotocol.StreamItem
 
 	data       serviceprotocol.ConnectionData
 	multi      serviceprotocol.MultiConnectionData
@@ -85,5 +86,15 @@ func (o *outgoing) encodeCompletion(e *encoding, id string, result any, fault st
 		o.completion.Result, o.completion.HasResult = o.values, true
 	}
 	o.frames, err = e.Append(o.frames[:0], &o.completion)
+	return o.frames, err
+}
+
+// encodeItem returns an item of a stream; it is valid until o is used again.
+func (o *outgoing) encodeItem(e *encoding, id string, item any) (_ []byte, err error) {
+	if o.values, err = e.AppendValue(o.values[:0], item); err != nil {
+		return nil, fmt.Errorf("item: %w", err)
+	}
+	o.item = hubprotocol.StreamItem{InvocationID: id, Item: o.values}
+	o.frames, err = e.Append(o.frames[:0], &o.item)
 	return o.frames, err
 }

@@ -75,7 +75,9 @@ func (c *client) handle(e *encoding, m hubprotocol.Message, n int) (k call, resu
 		}
 		k, result = c.bind(e, m, false), started
 	case *hubprotocol.StreamInvocation:
-		c.run(c.bind(e, (*hubprotocol.Invocation)(m), true)) // refused in any case
+		c.startStream(c.bind(e, (*hubprotocol.Invocation)(m), true))
+	case *hubprotocol.CancelInvocation:
+		c.cancelStream(m.InvocationID)
 	case *hubprotocol.Ping:
 		c.pings.Store(true)
 	case *hubprotocol.Close:

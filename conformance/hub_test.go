@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"slices"
+	"time"
 
 	"switchboard/appserver"
 )
@@ -86,6 +89,49 @@ func (h *Hub) Remember(ctx *appserver.Context, text string) { ctx.Items().Store(
 func (h *Hub) Recall(ctx *appserver.Context) any {
 	text, _ := ctx.Items().Load("text")
 	return text
+}
+
+// Streams.
+
+func (h *Hub) StreamNumbers(n int) <-chan int {
+	numbers := make(chan int)
+	go func() {
+		defer close(numbers)
+		for i := range n {
+			numbers <- i // the cases take all
+		}
+	}()
+	return numbers
+}
+
+func (h *Hub) StreamPersons(people []person) iter.Seq[person] { return slices.Values(people) }
+
+// StreamThenFail brings n numbers and an error.
+func (h *Hub) StreamThenFail(n int, text string) iter.Seq2[int, error] {
+	return func(yield func(int, error) bool) {
+		for i := range n {
+			if !yield(i, nil) {
+				return
+			}
+		}
+		yield(0, appserver.Errorf("%s", text))
+	}
+}
+
+// StreamForever brings numbers until the client has enough, and then says so.
+func (h *Hub) StreamForever(ctx *appserver.Context) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		pace := time.NewTicker(time.Millisecond)
+		defer pace.Stop()
+		for i := 0; yield(i); i++ {
+			select {
+			case <-pace.C:
+			case <-ctx.Done():
+				_ = ctx.Clients().Caller().Send(context.WithoutCancel(ctx), "Receive", "stream ended") // the client may be gone
+				return
+			}
+		}
+	}
 }
 
 // Audiences.

@@ -29,7 +29,7 @@ const transport = signalr.HttpTransportType[transportName];
 assert.ok(transport, `unknown transport ${transportName}`);
 
 // Cases run one after the other; the timed ones, which mostly wait, side by side.
-const suites = ["connect", "identity", "invoke", "send", "audience", "groups", "order", "close", "reconnect"];
+const suites = ["connect", "identity", "invoke", "send", "stream", "audience", "groups", "order", "close", "reconnect"];
 const timed = ["keepalive"];
 
 const report = (line) => process.stdout.write(JSON.stringify(line) + "\n");

@@ -36,6 +36,7 @@ module.exports = {
       headers: "the client has no headers option before 5.0",
       connectionId: "the client does not tell its connection id before 3.0",
       reconnect: "the client has no automatic reconnect before 3.0",
+      cancel: "the client cannot cancel a stream in MessagePack before 3.0",
       order: "the client sends its POSTs side by side before 3.0, so they arrive in any order",
     },
     endOfStream,

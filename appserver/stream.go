@@ -1,0 +1,182 @@
+package appserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"reflect"
+
+	"switchboard/hubprotocol"
+)
+
+// A streamKind is what a streaming method returns.
+type streamKind int
+
+const (
+	noStream streamKind = iota
+	channel             // <-chan T
+	sequence            // iter.Seq[T]
+	fallible            // iter.Seq2[T, error]
+)
+
+// streamOf returns the kind of stream that a result of the type is, and what its
+// items are.
+func streamOf(typ reflect.Type) (streamKind, reflect.Type) {
+	switch {
+	case typ.Kind() == reflect.Chan && typ.ChanDir()&reflect.RecvDir != 0:
+		return channel, typ.Elem()
+	case typ.CanSeq2() && typ.Kind() == reflect.Func && typ.In(0).In(1) == errorType:
+		return fallible, typ.In(0).In(0)
+	case typ.CanSeq() && typ.Kind() == reflect.Func:
+		return sequence, typ.In(0).In(0)
+	}
+	return noStream, nil
+}
+
+// items yields what a stream brings, until it ends or ctx is done. An error is the
+// last one.
+func (k streamKind) items(ctx context.Context, stream reflect.Value) iter.Seq2[any, error] {
+	return func(yield func(any, error) bool) {
+		switch k {
+		case channel:
+			choices := []reflect.SelectCase{
+				{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(ctx.Done())},
+				{Dir: reflect.SelectRecv, Chan: stream},
+			}
+			for {
+				choice, item, ok := reflect.Select(choices)
+				if choice == 0 || !ok || !yield(item.Interface(), nil) {
+					return
+				}
+			}
+		case sequence:
+			for item := range stream.Seq() {
+				if ctx.Err() != nil || !yield(item.Interface(), nil) {
+					return
+				}
+			}
+		case fallible:
+			for item, err := range stream.Seq2() {
+				if ctx.Err() != nil {
+					return
+				}
+				if failure, _ := err.Interface().(error); failure != nil {
+					yield(nil, failure)
+					return
+				}
+				if !yield(item.Interface(), nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// startStream runs a call whose results are streamed. It takes no slot, and the
+// messages behind it are handled meanwhile.
+//
+// Source: dotnet/aspnetcore DefaultHubDispatcher.cs, StreamAsync.
+func (c *client) startStream(k call) {
+	ctx, cancel := context.WithCancel(c.context.Context)
+	c.mu.Lock()
+	_, taken := c.streams[k.id]
+	start := !taken && !c.ended && k.fault == ""
+	if start {
+		if c.streams == nil {
+			c.streams = map[string]context.CancelFunc{}
+		}
+		c.streams[k.id] = cancel
+		c.hub.app.busy.add()
+	}
+	c.mu.Unlock()
+	if start {
+		go c.runStream(&Context{ctx, c}, cancel, k)
+		return
+	}
+	cancel()
+	if k.fault == "" {
+		k.fault = fmt.Sprintf("Invocation ID '%s' is already in use.", k.id)
+		k.method.free(k.frame)
+	}
+	c.run(k)
+}
+
+// cancelStream stops a stream. It ends without an error.
+func (c *client) cancelStream(id string) {
+	c.mu.Lock()
+	cancel := c.streams[id]
+	c.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+}
+
+func (c *client) runStream(ctx *Context, cancel context.CancelFunc, k call) {
+	defer c.hub.app.busy.done()
+	defer cancel()
+	fault := c.stream(ctx, k)
+	c.endStream(k, fault)
+	c.mu.Lock()
+	delete(c.streams, k.id)
+	last := c.lastLocked()
+	c.mu.Unlock()
+	if last {
+		c.finish()
+	}
+}
+
+// stream calls the method and sends what its stream brings. It returns the error
+// for the client, if there is one.
+func (c *client) stream(ctx *Context, k call) (fault string) {
+	value, err := k.method.call(ctx, k.frame)
+	if err != nil {
+		c.logFailure(k.method.name, err)
+		return clientText(unexpected(k.target), err, c.hub.config.EnableDetailedErrors)
+	}
+	stream := reflect.ValueOf(value)
+	if !stream.IsValid() || stream.IsNil() {
+		return fmt.Sprintf("The value returned by the streaming method '%s' is not a ChannelReader<> or IAsyncEnumerable<>.", k.target)
+	}
+	if err := c.sendItems(ctx, k, stream); err != nil && ctx.Err() == nil {
+		c.logFailure(k.method.name, err)
+		return clientText("An error occurred on the server while streaming results.", err, c.hub.config.EnableDetailedErrors)
+	}
+	return ""
+}
+
+// sendItems sends one item after the other; a client that does not keep up holds
+// up the stream. A panic of an iterator is an error.
+func (c *client) sendItems(ctx *Context, k call, stream reflect.Value) (err error) {
+	defer recovered(&err)
+	o := newOutgoing()
+	defer o.free()
+	e := c.encoding.Load()
+	for item, err := range k.method.stream.items(ctx, stream) {
+		if err != nil {
+			return err
+		}
+		frame, err := o.encodeItem(e, k.id, item)
+		if err != nil {
+			return err
+		}
+		if err := c.write(ctx, o, frame); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endStream sends the completion, which has no result.
+func (c *client) endStream(k call, fault string) {
+	if c.context.Err() != nil {
+		return
+	}
+	frame, err := c.encoding.Load().Append(nil, &hubprotocol.Completion{InvocationID: k.id, Error: fault, HasError: fault != ""})
+	if err == nil {
+		err = c.write(&c.context, nil, frame)
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
+		c.hub.log.Debug("stream not ended", "connection_id", c.id, "error", err)
+	}
+}
