@@ -123,14 +123,13 @@ func (h *Hub) StreamForever(ctx *appserver.Context) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		pace := time.NewTicker(time.Millisecond)
 		defer pace.Stop()
-		for i := 0; yield(i); i++ {
+		for i := 0; ctx.Err() == nil && yield(i); i++ {
 			select {
 			case <-pace.C:
 			case <-ctx.Done():
-				_ = ctx.Clients().Caller().Send(context.WithoutCancel(ctx), "Receive", "stream ended") // the client may be gone
-				return
 			}
 		}
+		_ = ctx.Clients().Caller().Send(context.WithoutCancel(ctx), "Receive", "stream ended") // the client may be gone
 	}
 }
 
