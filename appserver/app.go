@@ -30,10 +30,11 @@ type App struct {
 	endLife  context.CancelFunc
 	workers  *workers // goroutines for clients that work
 
-	clients atomic.Int64 // client connections of all hubs
-	lastAck atomic.Int64 // id of the latest request that the service is to confirm
-	closing atomic.Bool  // no new clients are taken
-	busy    inflight     // clients that work
+	clients    atomic.Int64 // client connections of all hubs
+	lastAck    atomic.Int64 // id of the latest request that the service is to confirm
+	lastResult atomic.Int64 // id of the latest call to a client that wants a result
+	closing    atomic.Bool  // no new clients are taken
+	busy       inflight     // clients that work
 
 	mu      sync.RWMutex
 	hubs    map[string]*hub // by path; guarded by mu, and fixed once started
@@ -66,8 +67,18 @@ func New(config Config) (*App, error) {
 // A method may take a *Context or a context.Context first; further parameters
 // come from the client, which has to give exactly as many. It may return nothing,
 // a value, an error, or a value and an error. Values of any type that the hub's
-// protocols can encode will do; channels, functions, variadic parameters and
-// interfaces other than any will not.
+// protocols can encode will do; functions, variadic parameters and interfaces other
+// than any will not. The context of a method that takes a context.Context is done
+// when the call returns, or when the client cancels it; a *Context lasts as long as
+// the client is connected.
+//
+// A parameter of type <-chan T, iter.Seq[T] or iter.Seq2[T, error] is a stream that
+// the client sends, item by item, while the call runs; the next messages of the
+// client are handled meanwhile. If the call does not keep up with
+// HubConfig.StreamBufferCapacity, all else of the client waits too. What comes after
+// the call has returned is dropped. If the client's stream fails, or the client goes,
+// an iter.Seq2 yields the error; with the others the stream just ends, and the call
+// fails with that error when it has returned.
 //
 // A method that returns a channel, an [iter.Seq] or an [iter.Seq2] whose second
 // value is an error is a streaming one: its items are sent as they come, and the

@@ -16,6 +16,9 @@ type call struct {
 	method *method
 	frame  *frame
 	fault  string // the call is not run: the answer, when not empty
+
+	uploadIDs []string // of the streams that the client sends
+	uploads   []*upload
 }
 
 // bind looks for the method and decodes the arguments. What is wrong with the
@@ -41,11 +44,13 @@ func (c *client) bind(e *encoding, m *hubprotocol.Invocation, streaming bool) ca
 		k.fault = fmt.Sprintf("The client attempted to invoke the streaming '%s' method with a non-streaming invocation.", m.Target)
 	case k.method.stream == noStream && streaming:
 		k.fault = fmt.Sprintf("The client attempted to invoke the non-streaming '%s' method with a streaming invocation.", m.Target)
-	case n > 0:
-		k.fault = clientText(unexpected(m.Target), Errorf("Client sent %d stream(s), Hub method expects 0.", n), detailed)
+	case n != k.method.uploads():
+		k.fault = clientText(unexpected(m.Target), Errorf("Client sent %d stream(s), Hub method expects %d.", n, k.method.uploads()), detailed)
 	}
 	if k.fault != "" {
 		k.method.free(k.frame)
+	} else if len(m.StreamIDs) > 0 {
+		c.takeUploads(&k, m.StreamIDs)
 	}
 	return k
 }
@@ -54,14 +59,44 @@ func unexpected(target string) string {
 	return fmt.Sprintf("An unexpected error occurred invoking '%s' on the server.", target)
 }
 
-// run executes the call and answers it.
-func (c *client) run(k call) {
+// runInTurn executes a call that has a slot, and tells whether it still has it.
+func (c *client) runInTurn(k call) (slot bool) {
 	if k.fault != "" {
-		c.hub.log.Debug("hub call refused", "connection_id", c.id, "reason", k.fault)
-		c.complete(k, nil, k.fault)
-		return
+		c.refuse(k)
+		return true
 	}
-	value, err := k.method.call(&c.context, k.frame)
+	var ctx *Context
+	switch k.method.context {
+	case connectionContext:
+		ctx = &Context{Context: c.context.Context, client: c}
+	case callContext:
+		life, cancel := context.WithCancel(c.context.Context)
+		defer cancel()
+		if c.cancellable(k.id, cancel) {
+			defer c.notCancellable(k.id)
+		}
+		ctx = &Context{Context: life, client: c}
+	default:
+		c.run(nil, k)
+		return true
+	}
+	ctx.slot.Store(true)
+	c.run(ctx, k)
+	return ctx.slot.Swap(false)
+}
+
+// refuse answers a call that is not run.
+func (c *client) refuse(k call) {
+	c.hub.log.Debug("hub call refused", "connection_id", c.id, "reason", k.fault)
+	c.complete(k, nil, k.fault)
+}
+
+// run executes the call and answers it.
+func (c *client) run(ctx *Context, k call) {
+	value, err := k.method.call(ctx, k.frame)
+	if failure := c.endUploads(&k); err == nil {
+		err = failure
+	}
 	if err != nil {
 		c.logFailure(k.method.name, err)
 		c.complete(k, nil, clientText(unexpected(k.target), err, c.hub.config.EnableDetailedErrors))

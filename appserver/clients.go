@@ -12,8 +12,9 @@ import (
 // HubClients addresses clients of a hub, wherever they are connected. A connection,
 // user or group that does not exist is no error: nobody gets the message.
 type HubClients struct {
-	hub *hub
-	via *serverConn // the caller's server connection, nil outside of calls
+	hub  *hub
+	via  *serverConn // the caller's server connection, nil outside of calls
+	call *Context    // nil outside of calls
 }
 
 // All addresses every client of the hub.
@@ -51,7 +52,7 @@ func (c HubClients) User(id string) ClientProxy { return c.to(toUser, id) }
 func (c HubClients) Users(ids ...string) ClientProxy { return c.to(toUsers, "", ids...) }
 
 func (c HubClients) to(kind audience, name string, list ...string) ClientProxy {
-	return ClientProxy{hub: c.hub, via: c.via, kind: kind, name: name, list: list}
+	return ClientProxy{hub: c.hub, via: c.via, call: c.call, kind: kind, name: name, list: list}
 }
 
 // CallerClients addresses clients from within a call: besides everybody else,
@@ -93,6 +94,7 @@ const (
 type ClientProxy struct {
 	hub    *hub
 	via    *serverConn
+	call   *Context
 	kind   audience
 	name   string
 	list   []string
@@ -117,17 +119,22 @@ func (p ClientProxy) Send(ctx context.Context, target string, args ...any) error
 	if p.nobody() {
 		return nil
 	}
-	o := newOutgoing()
-	defer o.free()
-	encodings, via := p.route()
-	if err := o.encodeInvocation(encodings, target, args); err != nil {
-		return fmt.Errorf("send %q: %w", target, err)
-	}
-	message := p.message(o)
-	if err := p.hub.send(via, p.name, func(s *serverConn) error { return s.link.Send(ctx, message) }); err != nil {
+	if err := p.send(ctx, "", target, args); err != nil {
 		return fmt.Errorf("send %q: %w", target, err)
 	}
 	return nil
+}
+
+// send sends a call, whose id asks for an answer.
+func (p *ClientProxy) send(ctx context.Context, id, target string, args []any) error {
+	o := newOutgoing()
+	defer o.free()
+	encodings, via := p.route()
+	if err := o.encodeInvocation(encodings, id, target, args); err != nil {
+		return err
+	}
+	message := p.message(o)
+	return p.hub.send(via, p.name, func(s *serverConn) error { return s.link.Send(ctx, message) })
 }
 
 //lint:ignore ST1005 the text is ASP.NET Core's

@@ -2,10 +2,12 @@ package appserver
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"switchboard/hubprotocol"
 	"switchboard/serviceprotocol"
 )
 
@@ -45,8 +47,12 @@ type client struct {
 	inbox     *buffer                       // has come and is not in unread; nil when empty
 	reading   bool                          // some goroutine reads
 	parked    bool                          // reading waits for a call to return
-	calls     int                           // calls that run
-	streams   map[string]context.CancelFunc // that run, by invocation id; nil until there is one
+	calls     int                           // calls that run in turn
+	slots     int                           // calls that hold others up
+	beside    int                           // calls with streams, which hold up nothing
+	cancels   map[string]context.CancelFunc // of calls that can be cancelled, by invocation id; nil until there is one
+	uploads   map[string]*upload            // by stream id; nil until there is one
+	results   map[string]*result            // that this client shall give, by invocation id; nil until there is one
 	shaken    bool                          // the handshake was accepted
 	connected bool                          // OnConnected was good, so OnDisconnected is due
 	ended     bool                          // end was called
@@ -68,7 +74,7 @@ func newClient(h *hub, server *serverConn, m *serviceprotocol.OpenConnection) *c
 		opened: body,
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
-	c.context, c.cancel = Context{ctx, c}, cancel
+	c.context, c.cancel = Context{Context: ctx, client: c}, cancel
 	return c
 }
 
@@ -107,8 +113,7 @@ func (c *client) work() {
 		if !ok {
 			return
 		}
-		c.run(k)
-		if !c.readOn() {
+		if !c.readOn(c.runInTurn(k)) {
 			return
 		}
 	}
@@ -130,6 +135,7 @@ func (c *client) refill() bool {
 	}
 	if c.ended {
 		c.dropLocked()
+		c.abandonLocked()
 	}
 	c.reading = false
 	last := c.lastLocked()
@@ -149,24 +155,55 @@ func (c *client) dropLocked() {
 	c.unread, c.inbox = nil, nil
 }
 
+// abandonLocked ends what waits for the client: it will send nothing more.
+func (c *client) abandonLocked() {
+	for _, u := range c.uploads {
+		u.end(errUploadCut)
+	}
+	for _, r := range c.results {
+		r.done <- goneError(fmt.Sprintf("Connection '%s' disconnected.", c.id))
+	}
+	c.uploads, c.results = nil, nil
+}
+
 // takeSlot lets a call run, or parks this goroutine's reading.
 func (c *client) takeSlot() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.calls < c.hub.config.MaximumParallelInvocationsPerClient {
+	if c.slots < c.hub.config.MaximumParallelInvocationsPerClient {
 		c.calls++
+		c.slots++
 		return true
 	}
 	c.reading, c.parked = false, true
 	return false
 }
 
-// stopReading is called by the goroutine that is about to run a call. If more
-// calls may run, another goroutine reads what has come already.
+// giveUpSlot lets the next call run beside one that waits for the client.
+func (c *client) giveUpSlot() {
+	c.mu.Lock()
+	c.slots--
+	c.parked = false
+	start := !c.reading && (c.unread != nil || c.inbox != nil)
+	if start {
+		c.reading = true
+		c.hub.app.busy.add()
+	}
+	c.mu.Unlock()
+	if start {
+		c.hub.app.workers.start(c)
+	}
+}
+
+// stopReading is called by the goroutine that is about to run a call. Another one
+// reads what has come already, unless that is a call which has to wait.
 func (c *client) stopReading() {
 	c.mu.Lock()
-	more := c.unread != nil || c.inbox != nil
-	c.reading = more && c.calls < c.hub.config.MaximumParallelInvocationsPerClient
+	next := c.unread
+	if next == nil {
+		next = c.inbox
+	}
+	c.reading = next != nil && (c.slots < c.hub.config.MaximumParallelInvocationsPerClient || !c.isCall(next.unread()))
 	another := c.reading
 	if another {
 		c.hub.app.busy.add()
@@ -177,11 +214,21 @@ func (c *client) stopReading() {
 	}
 }
 
-// readOn is called when a call has returned. It tells whether this goroutine
-// shall read again.
-func (c *client) readOn() bool {
+// isCall tells whether a plain call comes first in b.
+func (c *client) isCall(b []byte) bool {
+	framing := c.encoding.Load().framing
+	n, err := framing.Next(b)
+	return err == nil && n > 0 && framing.TypeOf(b[:n]) == hubprotocol.TypeInvocation
+}
+
+// readOn is called when a call has returned, which may still have its slot. It tells
+// whether this goroutine shall read again.
+func (c *client) readOn(slot bool) bool {
 	c.mu.Lock()
 	c.calls--
+	if slot {
+		c.slots--
+	}
 	c.parked = false
 	if !c.reading && (c.unread != nil || c.inbox != nil) {
 		c.reading = true

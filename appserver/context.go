@@ -7,21 +7,24 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"switchboard/accesstoken"
 	"switchboard/serviceprotocol"
 )
 
-// A Context is what a hub method knows of the client that calls it. The same
-// Context is given to every call of a client, may be used by several goroutines,
-// and may be kept.
+// A Context is what a hub method knows of the client that calls it. It may be used
+// by several goroutines, and may be kept.
 //
 // It is also a [context.Context], which is done as soon as the client is gone;
 // [context.Cause] then tells why. As with an HTTP request, work that has to be
-// finished nevertheless needs [context.WithoutCancel].
+// finished nevertheless needs [context.WithoutCancel]. The one of a call with streams
+// is also done when the call is over or cancelled, as is that of any method which
+// takes a context.Context.
 type Context struct {
 	context.Context
 	client *client
+	slot   atomic.Bool // the call holds others up
 }
 
 // ConnectionID returns the id of the client's connection. It is no secret, and
@@ -82,7 +85,7 @@ func (c *Context) Items() *sync.Map { return &c.client.items }
 
 // Clients returns the ways to address clients of the hub.
 func (c *Context) Clients() CallerClients {
-	return CallerClients{HubClients{c.client.hub, c.client.server}, c.client.id}
+	return CallerClients{HubClients{c.client.hub, c.client.server, c}, c.client.id}
 }
 
 // Groups returns the hub's groups.

@@ -100,6 +100,9 @@ func (c *client) end(e ending) {
 	}
 	c.ended, c.cause = true, e.err
 	c.discard.Store(!e.drain)
+	if !e.drain || !c.reading && !c.parked {
+		c.abandonLocked() // else who reads does it, behind what the client sent before
+	}
 	c.hub.app.busy.add()
 	c.mu.Unlock()
 
@@ -142,7 +145,7 @@ func (c *client) sayGoodbye(e ending) {
 // lastLocked tells whether the connection has ended and nothing works for it any
 // more. It does so once.
 func (c *client) lastLocked() bool {
-	if !c.left || c.reading || c.calls > 0 || len(c.streams) > 0 || c.finished {
+	if !c.left || c.reading || c.calls > 0 || c.beside > 0 || c.finished {
 		return false
 	}
 	c.finished = true
@@ -161,6 +164,6 @@ func (c *client) finish() {
 
 func (c *client) callOnDisconnected() (err error) {
 	defer recovered(&err)
-	c.hub.onDisconnected(&Context{c.hub.app.life, c}, c.cause)
+	c.hub.onDisconnected(&Context{Context: c.hub.app.life, client: c}, c.cause)
 	return nil
 }

@@ -41,8 +41,9 @@ type hub struct {
 // An encoding is a hub protocol with what is often sent in it.
 type encoding struct {
 	hubprotocol.Protocol
-	ping  []byte
-	alone []*encoding // itself, to send to a single client
+	framing hubprotocol.Framing
+	ping    []byte
+	alone   []*encoding // itself, to send to a single client
 }
 
 func newHub(a *App, path string, value any, configure []func(*HubConfig)) (*hub, error) {
@@ -95,7 +96,7 @@ func (h *hub) setEncodings() error {
 		if err != nil {
 			return fmt.Errorf("SupportedProtocols: %s: %w", p.Name(), err)
 		}
-		e := &encoding{Protocol: p, ping: ping}
+		e := &encoding{Protocol: p, framing: hubprotocol.FramingOf(p.Name()), ping: ping}
 		e.alone = []*encoding{e}
 		h.encodings = append(h.encodings, e)
 	}

@@ -46,6 +46,11 @@ type HubConfig struct {
 	// the memory while its call runs. Default 4 MiB.
 	MaximumPendingBytesPerClient int
 
+	// StreamBufferCapacity is how many items of a stream that a client sends are
+	// kept for the call that takes it. When there are so many, nothing more is
+	// read of the client until the call has taken one. Default 10.
+	StreamBufferCapacity int
+
 	// EnableDetailedErrors tells clients why a call failed: the name of the
 	// error's type, "Error" unless it has a method ErrorType() string, and its
 	// text. Default: they are told that it failed.
@@ -64,6 +69,8 @@ func (c *HubConfig) check() error {
 		return errors.New("MaximumReceiveMessageSize: must not be less than -1")
 	case c.MaximumParallelInvocationsPerClient < 0:
 		return errors.New("MaximumParallelInvocationsPerClient: must not be negative")
+	case c.StreamBufferCapacity < 0:
+		return errors.New("StreamBufferCapacity: must not be negative")
 	case c.MaximumPendingBytesPerClient < 0:
 		return errors.New("MaximumPendingBytesPerClient: must not be negative")
 	}
@@ -77,6 +84,7 @@ func (c *HubConfig) setDefaults(typeName string) {
 	setDefault(&c.ClientTimeoutInterval, 30*time.Second)
 	setDefault(&c.MaximumReceiveMessageSize, 32<<10)
 	setDefault(&c.MaximumParallelInvocationsPerClient, 1)
+	setDefault(&c.StreamBufferCapacity, 10)
 	setDefault(&c.MaximumPendingBytesPerClient, max(4<<20, 2*c.MaximumReceiveMessageSize))
 	if len(c.SupportedProtocols) == 0 {
 		c.SupportedProtocols = []hubprotocol.Protocol{hubprotocol.JSON, hubprotocol.MessagePack}

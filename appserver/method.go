@@ -16,17 +16,34 @@ type method struct {
 	name       string // Chat.Send, for messages
 	function   reflect.Value
 	hub        reflect.Value // the receiver
-	context    bool          // the first parameter is the context
-	parameters []reflect.Type
-	value, err int        // position of each result, -1 if it has none
-	stream     streamKind // what the value is, if its items are sent one by one
-	frames     sync.Pool  // of *frame
+	context    contextKind   // of the first parameter
+	parameters []parameter   // all but the context
+	arguments  int           // parameters that are no uploads
+	value, err int           // position of each result, -1 if it has none
+	stream     streamKind    // what the value is, if its items are sent one by one
+	frames     sync.Pool     // of *frame
+}
+
+// A contextKind tells how long the context of a method lasts.
+type contextKind int
+
+const (
+	noContext         contextKind = iota
+	connectionContext             // *Context: until the client has gone
+	callContext                   // context.Context: until the call has returned or is cancelled
+)
+
+// A parameter gets an argument of the client, or a stream of it.
+type parameter struct {
+	typ    reflect.Type
+	upload streamKind   // noStream for an argument
+	item   reflect.Type // of an upload
 }
 
 // A frame holds the arguments of one call, and is used again.
 type frame struct {
 	in   []reflect.Value // receiver, [context], parameters
-	into []any           // pointers to the parameters
+	into []any           // pointers to the arguments
 }
 
 var (
@@ -126,16 +143,23 @@ func (m *method) setParameters(typ reflect.Type) error {
 	for i := 1; i < typ.NumIn(); i++ { // 0 is the receiver
 		p := typ.In(i)
 		switch {
-		case i == 1 && (p == contextType || p == anyContext):
-			m.context = true
+		case i == 1 && p == contextType:
+			m.context = connectionContext
+			continue
+		case i == 1 && p == anyContext:
+			m.context = callContext
 			continue
 		case p == contextType || p == anyContext:
 			return fmt.Errorf("parameter %d is a context; it must be the first", i)
 		}
-		if reason := cannotTravel(p); reason != "" {
+		kind, travels := uploadOf(p)
+		if reason := cannotTravel(travels); reason != "" {
 			return fmt.Errorf("parameter %d %s", i, reason)
 		}
-		m.parameters = append(m.parameters, p)
+		m.parameters = append(m.parameters, parameter{p, kind, travels})
+		if kind == noStream {
+			m.arguments++
+		}
 	}
 	return nil
 }
@@ -187,12 +211,15 @@ func cannotTravel(typ reflect.Type) string {
 
 func (m *method) newFrame() *frame {
 	f := &frame{in: []reflect.Value{m.hub}}
-	if m.context {
+	if m.context != noContext {
 		f.in = append(f.in, reflect.Value{})
 	}
 	for _, p := range m.parameters {
-		pointer := reflect.New(p)
+		pointer := reflect.New(p.typ)
 		f.in = append(f.in, pointer.Elem())
+		if p.upload != noStream {
+			continue
+		}
 		f.into = append(f.into, pointer.Interface())
 	}
 	return f
@@ -203,9 +230,9 @@ func (m *method) newFrame() *frame {
 // Source of the texts: dotnet/aspnetcore JsonHubProtocol.cs, BindTypes;
 // MessagePackHubProtocolWorker.cs, BindArguments.
 func (m *method) bind(p hubprotocol.Protocol, arguments [][]byte) (*frame, error) {
-	if len(arguments) != len(m.parameters) {
+	if len(arguments) != m.arguments {
 		return nil, &exception{"InvalidDataException", fmt.Sprintf(
-			"Invocation provides %d argument(s) but target expects %d.", len(arguments), len(m.parameters))}
+			"Invocation provides %d argument(s) but target expects %d.", len(arguments), m.arguments)}
 	}
 	f := m.frames.Get().(*frame)
 	for i, raw := range arguments {
@@ -228,20 +255,26 @@ func bindingError(p hubprotocol.Protocol, argument int) error {
 
 // free lets go of what the frame holds, which the method may still use.
 func (m *method) free(f *frame) {
-	if m.context {
+	if m.context != noContext {
 		f.in[1] = reflect.Value{}
 	}
-	for _, v := range f.in[len(f.in)-len(m.parameters):] {
+	for _, v := range m.places(f) {
 		v.SetZero()
 	}
 	m.frames.Put(f)
 }
 
+// places are those of the parameters.
+func (m *method) places(f *frame) []reflect.Value { return f.in[len(f.in)-len(m.parameters):] }
+
+// uploads is how many streams a client has to send.
+func (m *method) uploads() int { return len(m.parameters) - m.arguments }
+
 // call runs the method. A panic of it is an error.
 func (m *method) call(ctx *Context, f *frame) (value any, err error) {
 	defer m.free(f)
 	defer recovered(&err)
-	if m.context {
+	if m.context != noContext {
 		f.in[1] = reflect.ValueOf(ctx)
 	}
 	results := m.function.Call(f.in)

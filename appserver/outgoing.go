@@ -44,14 +44,15 @@ func (o *outgoing) free() {
 	outgoings.Put(o)
 }
 
-// encodeInvocation sets payloads to the call of target in each encoding.
-func (o *outgoing) encodeInvocation(encodings []*encoding, target string, arguments []any) error {
+// encodeInvocation sets payloads to the call of target in each encoding. An id asks
+// for an answer.
+func (o *outgoing) encodeInvocation(encodings []*encoding, id, target string, arguments []any) error {
 	o.frames, o.payloads = o.frames[:0], o.payloads[:0]
 	for _, e := range encodings {
 		if err := o.encodeArguments(e, arguments); err != nil {
 			return err
 		}
-		o.invocation = hubprotocol.Invocation{Target: target, Arguments: o.arguments}
+		o.invocation = hubprotocol.Invocation{InvocationID: id, Target: target, Arguments: o.arguments}
 		start := len(o.frames)
 		var err error
 		if o.frames, err = e.Append(o.frames, &o.invocation); err != nil {

@@ -70,21 +70,28 @@ func (c *client) step() (call, outcome) {
 func (c *client) handle(e *encoding, m hubprotocol.Message, n int) (k call, result outcome) {
 	switch m := m.(type) {
 	case *hubprotocol.Invocation:
+		if len(m.StreamIDs) > 0 {
+			c.startBeside(c.bind(e, m, false))
+			break
+		}
 		if !c.takeSlot() {
 			return call{}, parked
 		}
 		k, result = c.bind(e, m, false), started
 	case *hubprotocol.StreamInvocation:
-		c.startStream(c.bind(e, (*hubprotocol.Invocation)(m), true))
+		c.startBeside(c.bind(e, (*hubprotocol.Invocation)(m), true))
+	case *hubprotocol.StreamItem:
+		c.handleItem(e, m)
+	case *hubprotocol.Completion:
+		c.handleCompletion(e, m)
 	case *hubprotocol.CancelInvocation:
-		c.cancelStream(m.InvocationID)
+		c.cancelCall(m.InvocationID)
 	case *hubprotocol.Ping:
 		c.pings.Store(true)
 	case *hubprotocol.Close:
 		c.end(closedByClient(m))
 	default:
-		// Answers and streams of which this side knows nothing, and what newer
-		// clients may send.
+		// What newer clients may send.
 	}
 	c.consume(n)
 	return k, result

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"reflect"
+	"slices"
 
 	"switchboard/hubprotocol"
 )
@@ -73,52 +74,102 @@ func (k streamKind) items(ctx context.Context, stream reflect.Value) iter.Seq2[a
 	}
 }
 
-// startStream runs a call whose results are streamed. It takes no slot, and the
-// messages behind it are handled meanwhile.
+// startBeside runs a call with streams, in either direction. It takes no slot, and
+// the messages behind it are handled meanwhile.
 //
-// Source: dotnet/aspnetcore DefaultHubDispatcher.cs, StreamAsync.
-func (c *client) startStream(k call) {
-	ctx, cancel := context.WithCancel(c.context.Context)
-	c.mu.Lock()
-	_, taken := c.streams[k.id]
-	start := !taken && !c.ended && k.fault == ""
-	if start {
-		if c.streams == nil {
-			c.streams = map[string]context.CancelFunc{}
-		}
-		c.streams[k.id] = cancel
-		c.hub.app.busy.add()
-	}
-	c.mu.Unlock()
-	if start {
-		go c.runStream(&Context{ctx, c}, cancel, k)
+// Source: dotnet/aspnetcore DefaultHubDispatcher.cs, ProcessInvocation, StreamAsync.
+func (c *client) startBeside(k call) {
+	if k.fault != "" {
+		c.refuse(k)
 		return
 	}
-	cancel()
-	if k.fault == "" {
-		k.fault = fmt.Sprintf("Invocation ID '%s' is already in use.", k.id)
+	life, cancel := context.WithCancel(c.context.Context)
+	if k.fault = c.admit(&k, cancel); k.fault != "" {
+		cancel()
 		k.method.free(k.frame)
+		c.refuse(k)
+		return
 	}
-	c.run(k)
+	go c.runBeside(&Context{Context: life, client: c}, cancel, k)
 }
 
-// cancelStream stops a stream. It ends without an error.
-func (c *client) cancelStream(id string) {
+// admit notes a call with streams. It returns the error for the client, if the call
+// cannot be.
+func (c *client) admit(k *call, cancel context.CancelFunc) (fault string) {
 	c.mu.Lock()
-	cancel := c.streams[id]
+	defer c.mu.Unlock()
+	if _, taken := c.cancels[k.id]; taken {
+		return fmt.Sprintf("Invocation ID '%s' is already in use.", k.id)
+	}
+	for i, id := range k.uploadIDs {
+		if c.uploads[id] != nil || slices.Contains(k.uploadIDs[:i], id) {
+			return clientText(unexpected(k.target), Errorf("Stream ID '%s' is already in use.", id), false)
+		}
+	}
+	if c.discard.Load() || c.ended && k.method.stream != noStream {
+		return "The connection has ended." // which nobody will read
+	}
+	c.beside++
+	c.cancellableLocked(k.id, cancel)
+	if c.uploads == nil && len(k.uploads) > 0 {
+		c.uploads = map[string]*upload{}
+	}
+	for i, u := range k.uploads {
+		c.uploads[k.uploadIDs[i]] = u
+	}
+	c.hub.app.busy.add()
+	return ""
+}
+
+func (c *client) cancellable(id string, cancel context.CancelFunc) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, taken := c.cancels[id]; taken {
+		return false // the client uses the id twice, and can cancel the first one only
+	}
+	return c.cancellableLocked(id, cancel)
+}
+
+func (c *client) cancellableLocked(id string, cancel context.CancelFunc) bool {
+	if id == "" {
+		return false
+	}
+	if c.cancels == nil {
+		c.cancels = map[string]context.CancelFunc{}
+	}
+	c.cancels[id] = cancel
+	return true
+}
+
+func (c *client) notCancellable(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.cancels, id)
+}
+
+// cancelCall ends the context of a call. A stream then ends without an error.
+func (c *client) cancelCall(id string) {
+	c.mu.Lock()
+	cancel := c.cancels[id]
 	c.mu.Unlock()
 	if cancel != nil {
 		cancel()
 	}
 }
 
-func (c *client) runStream(ctx *Context, cancel context.CancelFunc, k call) {
+func (c *client) runBeside(ctx *Context, cancel context.CancelFunc, k call) {
 	defer c.hub.app.busy.done()
-	defer cancel()
-	fault := c.stream(ctx, k)
-	c.endStream(k, fault)
+	if k.method.stream == noStream {
+		c.run(ctx, k)
+	} else {
+		c.endStream(k, c.stream(ctx, k))
+	}
+	cancel()
 	c.mu.Lock()
-	delete(c.streams, k.id)
+	if k.id != "" {
+		delete(c.cancels, k.id)
+	}
+	c.beside--
 	last := c.lastLocked()
 	c.mu.Unlock()
 	if last {
@@ -129,6 +180,7 @@ func (c *client) runStream(ctx *Context, cancel context.CancelFunc, k call) {
 // stream calls the method and sends what its stream brings. It returns the error
 // for the client, if there is one.
 func (c *client) stream(ctx *Context, k call) (fault string) {
+	defer c.endUploads(&k)
 	value, err := k.method.call(ctx, k.frame)
 	if err != nil {
 		c.logFailure(k.method.name, err)
@@ -138,7 +190,11 @@ func (c *client) stream(ctx *Context, k call) (fault string) {
 	if !stream.IsValid() || stream.IsNil() {
 		return fmt.Sprintf("The value returned by the streaming method '%s' is not a ChannelReader<> or IAsyncEnumerable<>.", k.target)
 	}
-	if err := c.sendItems(ctx, k, stream); err != nil && ctx.Err() == nil {
+	err = c.sendItems(ctx, k, stream)
+	if failure := c.endUploads(&k); err == nil {
+		err = failure
+	}
+	if err != nil && ctx.Err() == nil {
 		c.logFailure(k.method.name, err)
 		return clientText("An error occurred on the server while streaming results.", err, c.hub.config.EnableDetailedErrors)
 	}

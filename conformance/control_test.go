@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"switchboard/accesstoken"
+	"switchboard/appserver"
 )
 
 // handler serves the hubs and what the cases order.
@@ -17,6 +18,7 @@ func (a *app) handler() http.Handler {
 	mux.HandleFunc("POST /control/restart", answer(func(*http.Request) (any, error) { return done, a.restart() }))
 	mux.HandleFunc("POST /control/cut", answer(func(*http.Request) (any, error) { a.links.cut(); return done, nil }))
 	mux.HandleFunc("POST /control/broadcast", answer(a.broadcast))
+	mux.HandleFunc("POST /control/ask/{id}", answer(a.ask))
 	mux.HandleFunc("POST /control/token", answer(a.directAccess))
 	mux.HandleFunc("GET /control/disconnected/{id}", answer(a.disconnected))
 	return mux
@@ -51,6 +53,13 @@ func answer(f func(r *http.Request) (any, error)) http.HandlerFunc {
 // broadcast sends to everybody from outside of a call.
 func (a *app) broadcast(r *http.Request) (any, error) {
 	return done, a.running().hub.Clients().All().Send(r.Context(), "Receive", r.FormValue("text"))
+}
+
+// ask wants a result of a client from outside of a call.
+func (a *app) ask(r *http.Request) (any, error) {
+	client := a.running().hub.Clients().Client(r.PathValue("id"))
+	text, err := appserver.Invoke[string](r.Context(), client, "Ask", "outside")
+	return map[string]string{"answer": text}, err
 }
 
 // directAccess tells how a client gets to the service without the app server.

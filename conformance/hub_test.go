@@ -133,6 +133,87 @@ func (h *Hub) StreamForever(ctx *appserver.Context) iter.Seq[int] {
 	}
 }
 
+// Uploads.
+
+func (h *Hub) UploadNumbers(numbers iter.Seq2[int, error]) ([]int, error) {
+	got := []int{}
+	for n, err := range numbers {
+		if err != nil {
+			return nil, err
+		}
+		got = append(got, n)
+	}
+	return got, nil
+}
+
+type crew struct {
+	Title  string   `json:"title"`
+	People []person `json:"people"`
+}
+
+func (h *Hub) UploadPersons(title string, people iter.Seq[person]) crew {
+	return crew{title, slices.Collect(people)}
+}
+
+// UploadPair takes one stream after the other.
+func (h *Hub) UploadPair(numbers <-chan int, separator string, words iter.Seq[string]) string {
+	text := ""
+	for n := range numbers {
+		text += fmt.Sprint(n, " ")
+	}
+	text += separator
+	for w := range words {
+		text += " " + w
+	}
+	return text
+}
+
+func (h *Hub) UploadDoubled(numbers <-chan int) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for n := range numbers {
+			if !yield(2 * n) {
+				return
+			}
+		}
+	}
+}
+
+func (h *Hub) UploadNumbersAndTell(ctx *appserver.Context, numbers <-chan int) error {
+	got := []int{}
+	for n := range numbers {
+		got = append(got, n)
+	}
+	return ctx.Clients().Caller().Send(ctx, "Receive", got)
+}
+
+// UploadSlowly takes an item a millisecond.
+func (h *Hub) UploadSlowly(numbers <-chan int) []int {
+	pace := time.NewTicker(time.Millisecond)
+	defer pace.Stop()
+	var got []int
+	for n := range numbers {
+		<-pace.C
+		got = append(got, n)
+	}
+	return got
+}
+
+func (h *Hub) UploadFirst(numbers <-chan int) int { return <-numbers }
+
+// Results of clients.
+
+func (h *Hub) AskCaller(ctx *appserver.Context, question string) (string, error) {
+	return appserver.Invoke[string](ctx, ctx.Clients().Caller(), "Ask", question)
+}
+
+func (h *Hub) AskClient(ctx *appserver.Context, id, question string) (string, error) {
+	return appserver.Invoke[string](ctx, ctx.Clients().Client(id), "Ask", question)
+}
+
+func (h *Hub) AskPerson(ctx *appserver.Context, p person) (person, error) {
+	return appserver.Invoke[person](ctx, ctx.Clients().Caller(), "AskPerson", p)
+}
+
 // Audiences.
 
 func (h *Hub) ToAll(ctx *appserver.Context, value any) error {

@@ -59,7 +59,19 @@ func (f Framing) IsClose(message []byte) bool {
 	case FramingRecordSeparator:
 		return jsonIsClose(message)
 	case FramingLengthPrefix:
-		return messagePackIsClose(message)
+		return messagePackTypeOf(message) == TypeClose
 	}
 	return false
+}
+
+// TypeOf returns the type of a whole message, as Next measured it, and 0 for one
+// that has none of the known ones. Like IsClose it reads no further than the type.
+func (f Framing) TypeOf(message []byte) Type {
+	switch f {
+	case FramingRecordSeparator:
+		return jsonTypeOf(message)
+	case FramingLengthPrefix:
+		return messagePackTypeOf(message)
+	}
+	return 0
 }

@@ -125,6 +125,45 @@ func TestIsClose(t *testing.T) {
 	}
 }
 
+func TestTypeOf(t *testing.T) {
+	eachProtocol(t, func(t *testing.T, p hubprotocol.Protocol) {
+		framing := hubprotocol.FramingOf(p.Name())
+		for _, m := range everyMessage(t, p) {
+			if got := framing.TypeOf(appendMessage(t, p, m)); got != m.MessageType() {
+				t.Errorf("TypeOf(%v) = %v", m.MessageType(), got)
+			}
+		}
+	})
+	tests := []struct {
+		framing hubprotocol.Framing
+		wire    string
+		want    hubprotocol.Type
+	}{
+		{hubprotocol.FramingRecordSeparator, `{"arguments":[{"type":3}],"target":"x","type":1}`, 1},
+		{hubprotocol.FramingRecordSeparator, `{"arguments":["\"type\":3}"],"target":"x","type":1 }`, 1},
+		{hubprotocol.FramingRecordSeparator, `{ "type" : 6 }`, 6},
+		{hubprotocol.FramingRecordSeparator, `{"type":2,"invocationId":"1","item":{"type":1}}`, 2},
+		{hubprotocol.FramingRecordSeparator, `{"invocationId":"1","item":{"x":1,"type":1},"type":2}`, 2},
+		{hubprotocol.FramingRecordSeparator, `{"type":12}`, 0},
+		{hubprotocol.FramingRecordSeparator, `{"type":"1"}`, 0},
+		{hubprotocol.FramingRecordSeparator, `{}`, 0},
+		{hubprotocol.FramingRecordSeparator, `"type":1}`, 0},
+		{hubprotocol.FramingRecordSeparator, ``, 0},
+		{hubprotocol.FramingLengthPrefix, "\x02\x91\x0c", 0},
+		{hubprotocol.FramingLengthPrefix, "\x02\x91\xff", 0},
+		{hubprotocol.FramingNone, "anything", 0},
+	}
+	for _, tt := range tests {
+		wire := []byte(tt.wire)
+		if tt.framing == hubprotocol.FramingRecordSeparator {
+			wire = append(wire, hubprotocol.RecordSeparator)
+		}
+		if got := tt.framing.TypeOf(wire); got != tt.want {
+			t.Errorf("TypeOf(%q) = %v, want %v", wire, got, tt.want)
+		}
+	}
+}
+
 func TestFramingDoesNotAllocate(t *testing.T) {
 	eachProtocol(t, func(t *testing.T, p hubprotocol.Protocol) {
 		var stream []byte

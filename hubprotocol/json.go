@@ -42,30 +42,58 @@ func (jsonProtocol) Parse(message []byte) (Message, error) {
 	return e.message()
 }
 
-// jsonIsClose looks for the type property and at nothing behind it. A message
-// without a digit 7, the common case of a small call, is not even scanned.
+// jsonIsClose spares a message without a digit 7, the common case of a small call,
+// from being scanned.
 func jsonIsClose(message []byte) bool {
-	if bytes.IndexByte(message, '7') < 0 {
-		return false
+	return bytes.IndexByte(message, '7') >= 0 && jsonTypeOf(message) == TypeClose
+}
+
+// jsonTypeOf returns the value of the type property, 0 if there is no such number.
+// It looks at the places first where clients and servers write it.
+func jsonTypeOf(message []byte) Type {
+	const first, last = `{"type":`, `,"type":`
+	n := len(message)
+	if n > len(first)+1 && string(message[:len(first)]) == first && endsValue(message[len(first)+1]) {
+		return digit(message[len(first)])
 	}
+	if tail := n - len(last) - 3; tail > 0 && string(message[tail:n-3]) == last && message[n-2] == '}' && message[n-1] == RecordSeparator {
+		return digit(message[n-3])
+	}
+	return jsonScanType(message)
+}
+
+func endsValue(c byte) bool { return c == ',' || c == '}' }
+
+func digit(c byte) Type {
+	if c < '0' || c > '9' {
+		return 0
+	}
+	return Type(c - '0')
+}
+
+// jsonScanType looks for the type property and at nothing behind it.
+func jsonScanType(message []byte) Type {
 	s := scanner{b: message}
 	if s.open('{') != nil {
-		return false
+		return 0
 	}
 	for n := 0; ; n++ {
 		if ok, err := s.more(n, '}'); !ok || err != nil {
-			return false
+			return 0
 		}
 		key, err := s.key()
 		if err != nil {
-			return false
+			return 0
 		}
 		value, err := s.value()
 		if err != nil {
-			return false
+			return 0
 		}
 		if string(plain(key)) == "type" {
-			return string(value) == "7"
+			if len(value) != 1 {
+				return 0 // no type has two digits
+			}
+			return digit(value[0])
 		}
 	}
 }

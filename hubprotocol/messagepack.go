@@ -40,16 +40,19 @@ func (messagePackProtocol) Parse(message []byte) (Message, error) {
 	return m, nil
 }
 
-// messagePackIsClose looks at the first item of the array only.
-func messagePackIsClose(message []byte) bool {
+// messagePackTypeOf returns the first item of the array, 0 if it is no small number.
+func messagePackTypeOf(message []byte) Type {
 	head, _, err := lengthPrefix(message)
 	if err != nil || head == 0 {
-		return false
+		return 0
 	}
 	array, err := readToken(message[head:])
 	if err != nil || array.kind != kindArray || array.count == 0 {
-		return false
+		return 0
 	}
 	first, err := readToken(message[head+array.head:])
-	return err == nil && (first.kind == kindUint || first.kind == kindInt) && first.bits == uint64(TypeClose)
+	if err != nil || first.kind != kindUint && first.kind != kindInt || first.bits > 9 {
+		return 0
+	}
+	return Type(first.bits)
 }
