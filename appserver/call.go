@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"switchboard/hubprotocol"
+	"switchboard/serviceprotocol"
 )
 
 // A call is an invocation by a client, with its arguments decoded.
@@ -120,7 +121,7 @@ func (c *client) complete(k call, result any, fault string) {
 		frame, err = o.encodeCompletion(e, k.id, nil, clientText(unexpected(k.target), err, c.hub.config.EnableDetailedErrors))
 	}
 	if err == nil {
-		err = c.write(&c.context, o, frame)
+		err = c.write(&c.context, o, serviceprotocol.DataInvocation, frame)
 	}
 	if err != nil {
 		c.hub.log.Debug("hub call not answered", "connection_id", c.id, "error", err)

@@ -41,7 +41,8 @@ type client struct {
 	pending  atomic.Int64             // bytes in inbox and unread
 	discard  atomic.Bool              // nothing is read any more
 
-	unread *buffer // what is read at present; owned by the goroutine that reads, else guarded by mu
+	partial *buffer // the beginning of a message that the service sends in parts; owned by the server connection's reader
+	unread  *buffer // what is read at present; owned by the goroutine that reads, else guarded by mu
 
 	mu        sync.Mutex                    // guards what follows
 	inbox     *buffer                       // has come and is not in unread; nil when empty
@@ -76,6 +77,27 @@ func newClient(h *hub, server *serverConn, m *serviceprotocol.OpenConnection) *c
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c.context, c.cancel = Context{Context: ctx, client: c}, cancel
 	return c
+}
+
+// receiveData takes what the service sends for the client. A part of a message waits
+// for the others, since a client that loses its socket sends it anew.
+//
+// Source: azure-signalr ServiceConnection.cs, OnConnectionDataMessageAsync.
+func (c *client) receiveData(m *serviceprotocol.ConnectionData) {
+	if !m.Partial && c.partial == nil {
+		c.receive(m.Payload)
+		return
+	}
+	if c.partial == nil {
+		c.partial = new(buffer)
+	}
+	c.partial.append(m.Payload)
+	if m.Partial && len(c.partial.bytes) <= c.hub.config.MaximumPendingBytesPerClient {
+		return
+	}
+	whole := c.partial
+	c.partial = nil
+	c.receive(whole.bytes)
 }
 
 // receive takes bytes that the client sent. It copies them and never waits.
@@ -244,11 +266,14 @@ func (c *client) readOn(slot bool) bool {
 }
 
 // write sends hub messages to this client alone. Its o is where frame lies, or nil.
-func (c *client) write(ctx context.Context, o *outgoing, frame []byte) error {
+func (c *client) write(ctx context.Context, o *outgoing, kind serviceprotocol.DataMessageType, frame []byte) error {
+	if !c.hub.config.AllowStatefulReconnects {
+		kind = serviceprotocol.DataUnknown // older services do not know kinds
+	}
 	if o == nil {
 		o = newOutgoing()
 		defer o.free()
 	}
-	o.data = serviceprotocol.ConnectionData{ConnectionID: c.id, Payload: frame}
+	o.data = serviceprotocol.ConnectionData{ConnectionID: c.id, Payload: frame, DataType: kind}
 	return c.server.link.Send(ctx, &o.data)
 }

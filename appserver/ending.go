@@ -136,7 +136,11 @@ func (c *client) leave(e ending) {
 
 func (c *client) sayGoodbye(e ending) {
 	life := c.hub.app.life
-	if e.last != nil && c.write(life, nil, e.last) != nil {
+	kind := serviceprotocol.DataClose
+	if e.early {
+		kind = serviceprotocol.DataHandshake
+	}
+	if e.last != nil && c.write(life, nil, kind, e.last) != nil {
 		return
 	}
 	_ = c.server.link.Send(life, &serviceprotocol.CloseConnection{ConnectionID: c.id, Error: e.reason})

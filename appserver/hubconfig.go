@@ -51,6 +51,11 @@ type HubConfig struct {
 	// read of the client until the call has taken one. Default 10.
 	StreamBufferCapacity int
 
+	// AllowStatefulReconnects lets clients that ask for it keep their connection when
+	// they lose their socket: the service holds what is sent to them until they come
+	// back, and the hub notices nothing. Default: a lost socket is a lost connection.
+	AllowStatefulReconnects bool
+
 	// EnableDetailedErrors tells clients why a call failed: the name of the
 	// error's type, "Error" unless it has a method ErrorType() string, and its
 	// text. Default: they are told that it failed.

@@ -74,5 +74,5 @@ func (c *client) beat(now time.Time) {
 func (c *client) ping() {
 	o := newOutgoing()
 	defer o.free()
-	_ = c.write(done, o, c.encoding.Load().ping)
+	_ = c.write(done, o, serviceprotocol.DataOther, c.encoding.Load().ping)
 }

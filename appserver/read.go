@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"switchboard/hubprotocol"
+	"switchboard/serviceprotocol"
 )
 
 // An outcome of step.
@@ -157,7 +158,7 @@ func (c *client) connect(e *encoding) {
 		return
 	}
 	c.encoding.Store(e)
-	if err := c.write(&c.context, nil, hubprotocol.HandshakeResponse{}.Append(nil)); err != nil {
+	if err := c.write(&c.context, nil, serviceprotocol.DataHandshake, hubprotocol.HandshakeResponse{}.Append(nil)); err != nil {
 		return // the server connection ends, and this client with it
 	}
 	c.pinged.Store(time.Now().UnixNano())

@@ -60,6 +60,9 @@ func (h *hub) dial(ctx context.Context) (*serverConn, error) {
 		Malformed: func(err error) { h.log.Warn("service message skipped", "error", err) },
 	})
 	request := &serviceprotocol.HandshakeRequest{Version: serviceprotocol.Version}
+	if h.config.AllowStatefulReconnects {
+		request.AllowStatefulReconnects = new(true)
+	}
 	if err := s.link.Handshake(ctx, request); err != nil {
 		_ = socket.CloseNow()
 		return nil, err
@@ -120,7 +123,11 @@ func (s *serverConn) handle(_ context.Context, m serviceprotocol.Message) error 
 	switch m := m.(type) {
 	case *serviceprotocol.ConnectionData:
 		if c := s.client(m.ConnectionID); c != nil {
-			c.receive(m.Payload)
+			c.receiveData(m)
+		}
+	case *serviceprotocol.ConnectionReconnect:
+		if c := s.client(m.ConnectionID); c != nil {
+			c.partial = nil // the client sends the whole message again
 		}
 	case *serviceprotocol.OpenConnection:
 		s.hub.open(s, m)

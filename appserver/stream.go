@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"switchboard/hubprotocol"
+	"switchboard/serviceprotocol"
 )
 
 // A streamKind is what a streaming method returns.
@@ -216,7 +217,7 @@ func (c *client) sendItems(ctx *Context, k call, stream reflect.Value) (err erro
 		if err != nil {
 			return err
 		}
-		if err := c.write(ctx, o, frame); err != nil {
+		if err := c.write(ctx, o, serviceprotocol.DataInvocation, frame); err != nil {
 			return err
 		}
 	}
@@ -230,7 +231,7 @@ func (c *client) endStream(k call, fault string) {
 	}
 	frame, err := c.encoding.Load().Append(nil, &hubprotocol.Completion{InvocationID: k.id, Error: fault, HasError: fault != ""})
 	if err == nil {
-		err = c.write(&c.context, nil, frame)
+		err = c.write(&c.context, nil, serviceprotocol.DataInvocation, frame)
 	}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		c.hub.log.Debug("stream not ended", "connection_id", c.id, "error", err)

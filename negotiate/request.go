@@ -44,6 +44,16 @@ func ParseVersion(q url.Values) (int, error) {
 	return int(min(n, MaxVersion)), nil
 }
 
+// WantsStatefulReconnect tells whether the client asks for stateful reconnect. A
+// client that did not ask and gets it fails.
+//
+// Source: dotnet/aspnetcore HttpConnectionDispatcher.cs, ProcessNegotiate.
+func WantsStatefulReconnect(q url.Values) bool {
+	text, _ := parameter(q, "useStatefulReconnect")
+	wants, _ := strconv.ParseBool(strings.ToLower(strings.TrimSpace(text)))
+	return wants
+}
+
 // parameter returns the first value of a query parameter in any spelling.
 func parameter(q url.Values, name string) (string, bool) {
 	var spellings []string

@@ -91,6 +91,9 @@ type Timeouts struct {
 	// PollWait ends a long-polling client that takes so long to poll again. Default
 	// 5 s. Apps override it for their clients (claim asrs.s.ttl).
 	PollWait time.Duration `koanf:"poll-wait"`
+	// Resume is how long a client that uses stateful reconnect may be without a
+	// socket before it is closed; what is sent to it meanwhile is kept. Default 15 s.
+	Resume time.Duration `koanf:"resume"`
 }
 
 // Limits of a Service. Zero means the default.
@@ -104,8 +107,9 @@ type Limits struct {
 	ClientMessageBytes int `koanf:"client-message-bytes"`
 	// ClientHandshakeBytes bounds a client's SignalR handshake request. Default 32 KiB.
 	ClientHandshakeBytes int `koanf:"client-handshake-bytes"`
-	// ClientQueueBytes bounds what waits for a client that does not read;
-	// above it the client is closed. Default 4 MiB.
+	// ClientQueueBytes bounds what waits for a client that does not read, or that
+	// has not acknowledged it under stateful reconnect; above it the client is
+	// closed. Default 4 MiB.
 	ClientQueueBytes int `koanf:"client-queue-bytes"`
 	// ServerMessageBytes bounds one message of the service protocol from an
 	// app server; a larger one ends the server connection. Default 64 MiB.
@@ -137,6 +141,7 @@ func (c Config) WithDefaults() Config {
 	set(&c.Timeouts.ServerStall, 30*time.Second)
 	set(&c.Timeouts.ClientSend, 10*time.Second)
 	set(&c.Timeouts.PollWait, 5*time.Second)
+	set(&c.Timeouts.Resume, 15*time.Second)
 	set(&c.Limits.ClientHandshakeBytes, 32<<10)
 	set(&c.Limits.ClientQueueBytes, 4<<20)
 	set(&c.Limits.ServerMessageBytes, 64<<20)
@@ -199,7 +204,7 @@ func (c Config) Check() error {
 func (t Timeouts) byKey() map[string]time.Duration {
 	return map[string]time.Duration{
 		"handshake": t.Handshake, "connect": t.Connect, "ping": t.Ping, "server-idle": t.ServerIdle,
-		"server-stall": t.ServerStall, "client-send": t.ClientSend, "poll-wait": t.PollWait,
+		"server-stall": t.ServerStall, "client-send": t.ClientSend, "poll-wait": t.PollWait, "resume": t.Resume,
 	}
 }
 
@@ -220,6 +225,7 @@ func (c *Config) clientLimits() clientconn.Limits {
 		QueueBytes:       c.Limits.ClientQueueBytes,
 		PartialBytes:     c.Limits.ServerMessageBytes,
 		SendTimeout:      c.Timeouts.ClientSend,
+		ResumeTimeout:    c.Timeouts.Resume,
 	}.WithDefaults()
 }
 

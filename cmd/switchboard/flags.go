@@ -28,6 +28,7 @@ var usages = map[string]string{
 	"timeouts.server-idle":          "a server connection that is silent for so long is ended",
 	"timeouts.server-stall":         "a server connection that takes no bytes for so long is ended",
 	"timeouts.poll-wait":            "a long-polling client that takes so long to poll again is ended",
+	"timeouts.resume":               "a client with stateful reconnect may be without a socket for so long",
 	"timeouts.client-send":          "a client that takes no bytes for so long is closed",
 	"limits.client-connections":     "most client connections; more are refused (default no bound)",
 	"limits.client-message-bytes":   "largest message from a client (default no bound)",

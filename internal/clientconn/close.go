@@ -14,8 +14,12 @@ func (c *Conn) Close(reason *pairing.Reason, detail string) {
 	c.closeLocked(reason, detail)
 }
 
-// Abort ends the connection at once.
-func (c *Conn) Abort() { c.transport.Abort() }
+// Abort ends the connection at once, if it has been closed; else it may be resumed.
+func (c *Conn) Abort() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.transport.Abort()
+}
 
 // Closing tells whether the connection has been closed, by either side.
 func (c *Conn) Closing() bool {
@@ -94,17 +98,29 @@ func closeMessage(f hubprotocol.Framing, m *hubprotocol.Close) []byte {
 	return message
 }
 
-// Finish is called by the transport when it has ended; it may be called once.
-// A connection that nobody closed ended for reason.
-func (c *Conn) Finish(reason *pairing.Reason) {
+// Finish is called by the transport when it has ended; it may be called once. A
+// connection that nobody closed ended for reason, unless it waits for its client to
+// come back. ended is called when the connection has ended, now or later.
+func (c *Conn) Finish(reason *pairing.Reason, ended func()) {
+	if c.detach(ended) {
+		return
+	}
 	c.Close(reason, "")
+	c.end(ended)
+}
+
+func (c *Conn) end(ended func()) {
 	c.mu.Lock()
 	c.stopTimerLocked()
 	c.out.clear()
+	if c.resume != nil {
+		c.resume.forgetLocked()
+	}
 	reason, detail := c.reason, c.detail
 	c.mu.Unlock()
 	c.Leave()
 	c.hub.CountClosed(reason)
 	c.env.Log.Info("client connection closed", "hub", c.hub.Name(), "connection_id", c.id,
 		"reason", reason.Code, "detail", detail, "user_id", c.userID)
+	ended()
 }

@@ -156,19 +156,19 @@ func TestTheAppServerIsToldOfTheEnd(t *testing.T) {
 		end  func(t *testing.T, c *link)
 		want []string
 	}{
-		{"the client closes", func(_ *testing.T, c *link) { c.Finish(pairing.ClosedByClient) }, []string{"closed "}},
-		{"the transport is lost", func(_ *testing.T, c *link) { c.Finish(pairing.TransportLost) }, []string{"closed "}},
+		{"the client closes", func(_ *testing.T, c *link) { c.Finish(pairing.ClosedByClient, func() {}) }, []string{"closed "}},
+		{"the transport is lost", func(_ *testing.T, c *link) { c.Finish(pairing.TransportLost, func() {}) }, []string{"closed "}},
 		{"the service closes, then the transport ends", func(_ *testing.T, c *link) {
 			c.Close(pairing.ServiceShutdown, "")
-			c.Finish(pairing.ClosedByClient)
+			c.Finish(pairing.ClosedByClient, func() {})
 		}, []string{"closed Service reloading, please reconnect."}},
 		{"the app server closes: it knows", func(t *testing.T, c *link) {
 			c.hub.FromServer(t.Context(), c.app, &serviceprotocol.CloseConnection{ConnectionID: "c", Error: "oops"})
-			c.Finish(pairing.ClosedByClient)
+			c.Finish(pairing.ClosedByClient, func() {})
 		}, nil},
 		{"the server connection ends", func(_ *testing.T, c *link) {
 			c.hub.RemoveServer(c.app)
-			c.Finish(pairing.ClosedByClient)
+			c.Finish(pairing.ClosedByClient, func() {})
 		}, nil},
 	}
 	for _, tt := range tests {
@@ -271,7 +271,7 @@ func TestSlowClientIsToldToTheAppServer(t *testing.T) {
 				Payloads: serviceprotocol.Payloads{{Protocol: "json", Data: []byte(ping)}},
 			})
 		}
-		c.Finish(pairing.TransportLost) // as the transport does when it is aborted
+		c.Finish(pairing.TransportLost, func() {}) // as the transport does when it is aborted
 		if got, want := c.app.take(), []string{"closed Too many messages are waiting for this client."}; !slices.Equal(got, want) {
 			t.Errorf("the app server was sent %q, want %q", got, want)
 		}

@@ -32,6 +32,7 @@ type Origin struct {
 	QueryString    string        // with its question mark, or empty
 	DetailedErrors bool          // the app lets clients see details
 	TextOnly       bool          // the transport cannot carry binary
+	Resumable      bool          // the client may ask for stateful reconnect in its handshake
 	Handshake      time.Duration // time for the handshake; 0: as in Limits
 }
 
@@ -52,16 +53,17 @@ type Conn struct {
 	id, userID string // fixed, as all to the empty line
 	hub        *router.Hub
 	env        *Env
-	transport  Transport
 
 	opening *opening // until the connection is paired; owned by Receive, as is meter
 	meter   *meter   // nil without a limit
 
-	protocol string // set before the connection is paired, then fixed, as is framing
+	protocol string // set before the connection is paired, then fixed, as are framing and resume
 	framing  hubprotocol.Framing
+	resume   *resumable // nil unless the client asked for it
 
 	mu        sync.Mutex
-	pair      *pairing.Pair // guarded by mu, as is all below; set by Receive, which may read it unlocked
+	transport Transport     // guarded by mu, as is all below
+	pair      *pairing.Pair // set by Receive, which may read it unlocked
 	out       outbox
 	held      *held           // what waits for the handshake response; nil when nothing does
 	partial   []byte          // the beginning of a hub message from the app server

@@ -43,7 +43,7 @@ func (c *Conn) answerLocked(payload []byte) (rest []byte) {
 	c.partial = nil
 	c.answered = true
 	c.stopTimerLocked()
-	c.enqueueLocked(pairing.NewShared(response))
+	c.queueLocked(pairing.NewShared(response))
 	if answer, _, err := hubprotocol.ParseHandshakeResponse(response); err == nil && answer.Error == "" {
 		c.held.each(c.enqueueLocked)
 	} else {
@@ -142,8 +142,16 @@ func (h *held) each(take func(*pairing.Shared)) {
 
 func (h *held) clear() { h.each((*pairing.Shared).Release) }
 
-// enqueueLocked takes over one use of message.
+// enqueueLocked takes over one use of message, which is whole hub messages.
 func (c *Conn) enqueueLocked(message *pairing.Shared) {
+	if c.resume != nil && c.reason == nil {
+		c.keepLocked(message)
+		return
+	}
+	c.queueLocked(message)
+}
+
+func (c *Conn) queueLocked(message *pairing.Shared) {
 	size := len(message.Bytes())
 	full := c.out.bytes > 0 && c.out.bytes+size > c.env.Limits.QueueBytes
 	if full {

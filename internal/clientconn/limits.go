@@ -22,6 +22,9 @@ type Limits struct {
 	PartialBytes int
 	// SendTimeout closes a client whose transport takes no bytes for so long. Default 10 s.
 	SendTimeout time.Duration
+	// ResumeTimeout is how long a client that uses stateful reconnect may be without
+	// a socket. Default 15 s.
+	ResumeTimeout time.Duration
 	// CloseTimeout bounds the flush and the closing handshake of the transport. Default 5 s.
 	CloseTimeout time.Duration
 }
@@ -33,6 +36,7 @@ func (l Limits) WithDefaults() Limits {
 	setDefault(&l.QueueBytes, 4<<20)
 	setDefault(&l.PartialBytes, 64<<20)
 	setDefault(&l.SendTimeout, 10*time.Second)
+	setDefault(&l.ResumeTimeout, 15*time.Second)
 	setDefault(&l.CloseTimeout, 5*time.Second)
 	return l
 }

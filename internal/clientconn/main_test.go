@@ -146,7 +146,7 @@ func open(t testing.TB, l clientconn.Limits, change ...func(*clientconn.Origin))
 	t.Helper()
 	hub := router.New(slog.New(slog.DiscardHandler), nil).Hub("chat")
 	a := &app{}
-	hub.AddServer(a, true)
+	hub.AddServer(a, router.Traits{CarriesClients: true})
 	return openOn(t, hub, a, l, change...)
 }
 
@@ -157,7 +157,7 @@ func openOn(t testing.TB, hub *router.Hub, a *app, l clientconn.Limits, change .
 	}
 	transport := newTransport()
 	c := clientconn.New(hub, origin, env(l), transport)
-	t.Cleanup(func() { c.Finish(pairing.TransportLost) })
+	t.Cleanup(func() { c.Finish(pairing.TransportLost, func() {}) })
 	return &link{Conn: c, t: t, hub: hub, app: a, transport: transport}
 }
 

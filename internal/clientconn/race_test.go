@@ -17,7 +17,7 @@ import (
 func TestManyClientsAtOnce(t *testing.T) {
 	hub := router.New(slog.New(slog.DiscardHandler), nil).Hub("chat")
 	stays := &app{}
-	hub.AddServer(stays, true)
+	hub.AddServer(stays, router.Traits{CarriesClients: true})
 	stop := make(chan struct{})
 	var appServers, clients sync.WaitGroup
 	for range 2 {
@@ -29,7 +29,7 @@ func TestManyClientsAtOnce(t *testing.T) {
 				default:
 				}
 				comesAndGoes := &app{}
-				hub.AddServer(comesAndGoes, true)
+				hub.AddServer(comesAndGoes, router.Traits{CarriesClients: true})
 				for _, m := range []serviceprotocol.Message{
 					&serviceprotocol.BroadcastData{Payloads: serviceprotocol.Payloads{{Protocol: "json", Data: []byte(ping)}}},
 					&serviceprotocol.ConnectionData{ConnectionID: fmt.Sprint(i % 8), Payload: []byte(accepted + ping)},
@@ -87,5 +87,5 @@ func serveOne(hub *router.Hub, id string) {
 	}
 	c.Close(pairing.ClosedByClient, "")
 	writer.Wait()
-	c.Finish(pairing.ClosedByClient)
+	c.Finish(pairing.ClosedByClient, func() {})
 }

@@ -13,7 +13,8 @@ import (
 	"switchboard/serviceprotocol"
 )
 
-// Receive takes bytes from the client; they may be changed once it returns.
+// Receive takes bytes from the client. It may change them, and they may be changed
+// once it returns.
 // Until the handshake is complete they are collected, then they go to the app
 // server as they are. It does not wait: a transport asks Congested before it
 // reads. After an error, which matches net.ErrClosed, the connection is closing
@@ -66,12 +67,15 @@ func (c *Conn) connect(o *Origin, request hubprotocol.HandshakeRequest) error {
 	c.timer.Reset(o.Handshake) // now the app server's turn
 	c.protocol = protocolName(request.Protocol)
 	c.framing = hubprotocol.FramingOf(c.protocol)
+	if o.Resumable && request.Version >= 2 && c.framing != hubprotocol.FramingNone {
+		c.resume = new(resumable)
+	}
 	c.mu.Unlock()
 
 	if o.TextOnly && c.framing != hubprotocol.FramingRecordSeparator {
 		return c.fail(pairing.BinaryOverText, "Cannot use the '"+c.protocol+"' protocol on the current transport. The transport does not support 'Binary' transfer format.")
 	}
-	if limit := c.env.Limits.MessageBytes; limit > 0 {
+	if limit := c.env.Limits.MessageBytes; limit > 0 && c.resume == nil {
 		c.meter = &meter{framing: c.framing, limit: limit}
 	}
 	pair, err := c.hub.Connect(c, &serviceprotocol.OpenConnection{
@@ -114,6 +118,9 @@ func (c *Conn) paired(pair *pairing.Pair) error {
 
 // forward passes hub protocol bytes on.
 func (c *Conn) forward(p []byte) error {
+	if c.resume != nil {
+		return c.receiveNumbered(p)
+	}
 	if c.meter == nil {
 		return c.send(p)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"switchboard/internal/router"
 	"switchboard/serviceprotocol"
 )
 
@@ -73,7 +74,7 @@ func TestMessageReachesItsAudience(t *testing.T) {
 func TestAudienceIsTheHub(t *testing.T) {
 	h, _ := audience(t)
 	weak := &server{id: "weak"}
-	h.AddServer(weak, false)
+	h.AddServer(weak, router.Traits{})
 	other := newHub(t)
 	other.server("t")
 	other.connect("z", "ann", "json")
@@ -172,7 +173,7 @@ func TestUnknownMessagesAreCountedAndIgnored(t *testing.T) {
 
 func BenchmarkBroadcast(b *testing.B) {
 	h, s := newHub(b), &sink{}
-	h.AddServer(s, true)
+	h.AddServer(s, router.Traits{CarriesClients: true})
 	for range 1000 {
 		c := &sink{id: fmt.Sprint(len(h.clients))}
 		if _, err := h.Connect(c, &serviceprotocol.OpenConnection{}); err != nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"switchboard/internal/pairing"
+	"switchboard/internal/router"
 	"switchboard/serviceprotocol"
 )
 
@@ -62,7 +63,7 @@ func TestWhoIsToldOfAClose(t *testing.T) {
 			closing := paired
 			if !tt.own {
 				closing = &server{id: "weak"}
-				h.AddServer(closing, false)
+				h.AddServer(closing, router.Traits{})
 			}
 			h.send(closing, &serviceprotocol.CloseConnection{ConnectionID: "c", Error: "enough"})
 			if got, want := c.closed(), "app_server_error: enough"; got != want {

@@ -136,7 +136,7 @@ func newHub(t testing.TB) *hub {
 // server adds a server connection of its own app server that carries clients.
 func (h *hub) server(id string) *server {
 	s := &server{id: id, serverID: "app of " + id}
-	h.AddServer(s, true)
+	h.AddServer(s, router.Traits{CarriesClients: true})
 	return s
 }
 

@@ -75,9 +75,11 @@ type Hub struct {
 	groups  groups.Sets[pairing.Client] // by group name
 	records groups.Records
 	servers balancer.Pool[pairing.Server]
-	ids     map[string]int // app server instance to its number of server connections, of all types
+	resumes map[pairing.Server]bool // that allow stateful reconnect; nil when none does
+	ids     map[string]int          // app server instance to its number of server connections, of all types
 
 	closed    closeCounts  // client connections that ended; fixed map of atomics
+	resumed   atomic.Int64 // client connections that went on over another socket
 	connected atomic.Int64 // client connections ever opened
 	messages  atomic.Int64 // messages from app servers
 	delivered atomic.Int64 // messages queued for clients
@@ -87,13 +89,25 @@ type Hub struct {
 // Name returns the hub's name.
 func (h *Hub) Name() string { return h.name }
 
+// Traits are what a server connection said of itself in its handshake.
+type Traits struct {
+	CarriesClients bool // it gets new clients
+	Resumes        bool // its hub allows stateful reconnect, and it knows ConnectionReconnect
+}
+
 // AddServer makes a server connection known. One that carries clients gets new
 // ones from now on.
-func (h *Hub) AddServer(s pairing.Server, carriesClients bool) {
+func (h *Hub) AddServer(s pairing.Server, traits Traits) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.ids[s.ServerID()]++
-	if carriesClients {
+	if traits.Resumes {
+		if h.resumes == nil {
+			h.resumes = map[pairing.Server]bool{}
+		}
+		h.resumes[s] = true
+	}
+	if traits.CarriesClients {
 		h.servers.Add(s)
 	}
 }
@@ -113,6 +127,7 @@ func (h *Hub) RemoveServer(s pairing.Server) int {
 		delete(h.ids, s.ServerID())
 	}
 	h.servers.Remove(s)
+	delete(h.resumes, s)
 	var lost []*pairing.Pair
 	for p := range h.pairs.Of(s) {
 		lost = append(lost, p)
@@ -164,6 +179,26 @@ func (h *Hub) bind(c pairing.Client) (*pairing.Pair, error) {
 		}
 	}
 	return p, nil
+}
+
+// AllowsResume tells whether clients may use stateful reconnect: when an app server
+// of the hub allows it, or there is none to ask in the mode of the service.
+func (h *Hub) AllowsResume() bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return len(h.resumes) > 0 || h.standIn != nil && len(h.ids) == 0
+}
+
+// Resumed tells the app server of a client that goes on over another socket, if it
+// wants to know.
+func (h *Hub) Resumed(p *pairing.Pair) {
+	h.resumed.Add(1)
+	h.mu.RLock()
+	wanted := h.resumes[p.Server]
+	h.mu.RUnlock()
+	if wanted {
+		_ = p.Server.Post(&serviceprotocol.ConnectionReconnect{ConnectionID: p.Client.ID()}) // else it is gone, and closes the client
+	}
 }
 
 // Disconnect forgets a client connection that ended and tells its app server,

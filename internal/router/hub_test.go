@@ -69,7 +69,7 @@ func TestConnectFails(t *testing.T) {
 		want error
 	}{
 		{"no server connection", func(*hub) {}, router.ErrNoServer},
-		{"only one that carries no clients", func(h *hub) { h.AddServer(&server{id: "weak"}, false) }, router.ErrNoServer},
+		{"only one that carries no clients", func(h *hub) { h.AddServer(&server{id: "weak"}, router.Traits{}) }, router.ErrNoServer},
 		{"only a retired one", func(h *hub) { h.RetireServer(h.server("s")) }, router.ErrNoServer},
 		{"only one that ended", func(h *hub) { h.RemoveServer(h.server("s")) }, router.ErrNoServer},
 		{"it ends in that moment", func(h *hub) { h.server("s").broken = true }, errGone},
@@ -186,7 +186,7 @@ func TestServersAreCounted(t *testing.T) {
 	h := newHub(t)
 	a1, a2, b := &server{id: "1", serverID: "a"}, &server{id: "2", serverID: "a"}, &server{id: "3", serverID: "b"}
 	for _, s := range []*server{b, a1, a2} {
-		h.AddServer(s, s != b)
+		h.AddServer(s, router.Traits{CarriesClients: s != b})
 	}
 	check := func(conns int, ids ...string) {
 		t.Helper()
@@ -224,7 +224,7 @@ func TestHubIsUsedByManyAtOnce(t *testing.T) {
 		all.Go(func() {
 			s := &server{id: fmt.Sprint(i), serverID: fmt.Sprint(i)}
 			for n := range 100 {
-				h.AddServer(s, true)
+				h.AddServer(s, router.Traits{CarriesClients: true})
 				h.Hub.FromServer(t.Context(), s, &serviceprotocol.UserJoinGroup{UserID: fmt.Sprint("user ", n%3), Group: "g"})
 				h.Hub.FromServer(t.Context(), s, &serviceprotocol.BroadcastData{Payloads: text("m")})
 				h.Hub.FromServer(t.Context(), s, &serviceprotocol.CloseUserConnectionsWithAck{UserID: "user 1", AckID: n})

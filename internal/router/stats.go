@@ -17,6 +17,7 @@ type Stats struct {
 	Servers           []string     // ids of app server instances, sorted
 	ServerConnections int          // of all types
 	ClientsOpened     int64        // since the start, as are all below
+	ClientsResumed    int64        // went on over another socket: stateful reconnect
 	ClientsClosed     []CloseCount // for every reason, in the order of pairing.Reasons
 	ServerMessages    int64        // messages from app servers
 	Delivered         int64        // messages queued for clients
@@ -45,6 +46,7 @@ func (h *Hub) Stats() Stats {
 		Servers:           slices.Sorted(maps.Keys(h.ids)),
 		ServerConnections: connections,
 		ClientsOpened:     h.connected.Load(),
+		ClientsResumed:    h.resumed.Load(),
 		ClientsClosed:     h.closed.list(),
 		ServerMessages:    h.messages.Load(),
 		Delivered:         h.delivered.Load(),

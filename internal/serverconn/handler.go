@@ -185,7 +185,10 @@ func (c *Conn) accept(ctx context.Context) error {
 			return reason
 		}
 		added = true
-		c.hub.AddServer(c, request.ConnectionType != serviceprotocol.ConnectionWeak)
+		c.hub.AddServer(c, router.Traits{
+			CarriesClients: request.ConnectionType != serviceprotocol.ConnectionWeak,
+			Resumes:        request.AllowStatefulReconnects != nil && *request.AllowStatefulReconnects,
+		})
 		c.log.Info("server connection open", "type", int(request.ConnectionType))
 		return ""
 	})

@@ -2,6 +2,7 @@ package aspnetcore
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/textproto"
@@ -22,9 +23,10 @@ import (
 func (h *Handler) connect(w http.ResponseWriter, r *http.Request, id string, token *accesstoken.Token, hub *router.Hub) {
 	transport := transportOf(r)
 	claim := func(t clientconn.Transport, x *exchange) (*entry, error) {
-		e, err := h.table.claim(id, hub.Name(), transport, x, time.Now(), func(newID string) *clientconn.Conn {
+		e, err := h.table.claim(id, hub.Name(), transport, x, time.Now(), func(e *entry) *clientconn.Conn {
 			h.open.Add(1) // while the table is locked: none is added once Shutdown waits
-			origin := h.origin(newID, id, token, r)
+			origin := h.origin(e.id, id, token, r)
+			origin.Resumable = e.resumes && transport == negotiate.WebSockets
 			origin.TextOnly = transport == negotiate.ServerSentEvents
 			return clientconn.New(hub, origin, h.env, t)
 		})
@@ -62,6 +64,22 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request, id string, tok
 			x.answerFirstPoll(w)
 		}
 	}
+}
+
+// resume carries a connection over another WebSocket, since it has lost its own.
+// There is no handshake again.
+func (h *Handler) resume(w http.ResponseWriter, r *http.Request, e *entry, conn *clientconn.Conn) {
+	h.config.WebSockets.Serve(w, r, func(t clientconn.Transport) (*clientconn.Conn, websocket.Owner, error) {
+		switch err := conn.Attach(t); {
+		case errors.Is(err, clientconn.ErrGone):
+			h.refuseConnection(w, errUnknown)
+			return nil, nil, err
+		case err != nil:
+			h.refuseConnection(w, errBusy)
+			return nil, nil, err
+		}
+		return conn, &owned{h, e}, nil
+	})
 }
 
 const noID = "Connection ID required"

@@ -87,9 +87,10 @@ func (x *exchange) finish() {
 		x.over = true
 		x.stopIdleLocked()
 		x.mu.Unlock()
-		x.conn.Finish(pairing.TransportLost) // unless it was closed for another reason before
-		x.h.table.forget(x.entry)
-		x.h.open.Done()
+		x.conn.Finish(pairing.TransportLost, func() { // unless it was closed for another reason before
+			x.h.table.forget(x.entry)
+			x.h.open.Done()
+		})
 	})
 }
 

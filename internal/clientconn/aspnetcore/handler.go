@@ -17,6 +17,7 @@ import (
 	"switchboard/internal/clientconn"
 	"switchboard/internal/clientconn/websocket"
 	"switchboard/internal/router"
+	"switchboard/negotiate"
 )
 
 // Config of a Handler.
@@ -77,6 +78,10 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, query url.Values
 	id := query.Get("id")
 	if x := h.table.open(id, strings.ToLower(query.Get("hub"))); x != nil {
 		x.further(w, r)
+		return
+	}
+	if e, conn := h.table.resumable(id, strings.ToLower(query.Get("hub"))); conn != nil && r.Method == http.MethodGet && transportOf(r) == negotiate.WebSockets {
+		h.resume(w, r, e, conn)
 		return
 	}
 	token, hub := h.admit(w, r, query)

@@ -153,7 +153,7 @@ func TestSimulatedClients(t *testing.T) {
 		ConnectTimeout: 15 * time.Second, Log: log,
 	})
 	app := &appServer{routes.Hub("chat"), make(chan string, 1000)}
-	app.hub.AddServer(app, true)
+	app.hub.AddServer(app, router.Traits{CarriesClients: true})
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		if err := app.run(); err != nil {

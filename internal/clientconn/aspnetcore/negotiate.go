@@ -22,12 +22,13 @@ func (h *Handler) negotiate(w http.ResponseWriter, r *http.Request, query url.Va
 		writeJSON(w, negotiate.Refusal{Error: refusal.Reason}) // with status 200, as clients expect
 		return
 	}
-	e, err := h.table.negotiate(hub.Name(), version, time.Now())
+	resumes := negotiate.WantsStatefulReconnect(query) && version > 0 && allowed(token)&negotiate.WebSockets != 0 && hub.AllowsResume()
+	e, err := h.table.negotiate(hub.Name(), version, resumes, time.Now())
 	if err != nil {
 		h.refuseConnection(w, err)
 		return
 	}
-	writeJSON(w, negotiate.Answer{Version: version, ConnectionID: e.id, ConnectionToken: e.token, Transports: allowed(token)})
+	writeJSON(w, negotiate.Answer{Version: version, ConnectionID: e.id, ConnectionToken: e.token, Transports: allowed(token), UseStatefulReconnect: resumes})
 }
 
 // writeJSON calls MarshalJSON itself, since json.Marshal would escape what it returns.

@@ -41,6 +41,7 @@ type entry struct {
 	token   string // connection token, secret; the id itself for negotiate version 0
 	hub     string
 	expires time.Time // when it is forgotten unless it comes
+	resumes bool      // it may go on over another socket
 
 	// Guarded by the table:
 	transport negotiate.Transport // chosen by the first request; 0 before
@@ -61,8 +62,8 @@ func newID() string {
 }
 
 // negotiate adds a connection that is expected within the timeout.
-func (t *table) negotiate(hub string, version int, now time.Time) (*entry, error) {
-	e := &entry{id: newID(), hub: hub, expires: now.Add(t.timeout)}
+func (t *table) negotiate(hub string, version int, resumes bool, now time.Time) (*entry, error) {
+	e := &entry{id: newID(), hub: hub, expires: now.Add(t.timeout), resumes: resumes}
 	if e.token = e.id; version > 0 {
 		e.token = newID()
 	}
@@ -100,7 +101,7 @@ func (t *table) addLocked(e *entry, now time.Time) error {
 
 // claim returns the connection for the first request of its transport. An
 // empty token is a client that skipped negotiation. x is nil for WebSockets.
-func (t *table) claim(token, hub string, transport negotiate.Transport, x *exchange, now time.Time, make func(id string) *clientconn.Conn) (*entry, error) {
+func (t *table) claim(token, hub string, transport negotiate.Transport, x *exchange, now time.Time, make func(*entry) *clientconn.Conn) (*entry, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e := t.entries[token]
@@ -122,7 +123,7 @@ func (t *table) claim(token, hub string, transport negotiate.Transport, x *excha
 		delete(t.entries, token)
 		return nil, errUnknown
 	}
-	e.transport, e.exchange, e.conn = transport, x, make(e.id)
+	e.transport, e.exchange, e.conn = transport, x, make(e)
 	if x != nil {
 		x.open(e)
 	}
@@ -141,6 +142,16 @@ func (t *table) open(token, hub string) *exchange {
 		return e.exchange
 	}
 	return nil
+}
+
+// resumable returns a connection that may go on over another socket, if it is open.
+func (t *table) resumable(token, hub string) (*entry, *clientconn.Conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e := t.entries[token]; e != nil && e.hub == hub && e.resumes && e.conn != nil && !t.closed {
+		return e, e.conn
+	}
+	return nil, nil
 }
 
 // transport returns what a connection is carried by. If that is not known yet it is

@@ -129,6 +129,5 @@ func (c *core) over() bool { return c.saidBye && c.heardBye }
 
 // finish ends the connection; the transport has.
 func (c *core) finish(reason *pairing.Reason) {
-	c.conn.Finish(reason)
-	c.owner.Ended()
+	c.conn.Finish(reason, c.owner.Ended)
 }

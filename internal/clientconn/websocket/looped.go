@@ -148,7 +148,7 @@ func (l *looped) Tick(now time.Time) {
 		l.Flush()
 	}
 	if l.late(now) {
-		l.c.conn.Close(pairing.SlowClient, "")
+		l.c.conn.Lost(pairing.SlowClient)
 	}
 }
 

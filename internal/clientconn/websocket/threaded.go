@@ -62,7 +62,7 @@ func (t *threaded) start(conn net.Conn, early []byte) error {
 	t.receive(append([]byte(nil), early...))
 	for read := t.reader(); t.awaitRoom() && read() == nil && !t.over(); {
 	}
-	t.c.conn.Close(pairing.TransportLost, "")
+	t.c.conn.Lost(pairing.TransportLost)
 	t.writers.Wait()
 	t.close()
 	t.c.finish(pairing.TransportLost)
@@ -177,7 +177,7 @@ func (t *threaded) write() {
 			if errors.Is(err, os.ErrDeadlineExceeded) && !t.isAborted() {
 				reason = pairing.SlowClient
 			}
-			t.c.conn.Close(reason, "")
+			t.c.conn.Lost(reason)
 			t.Abort()
 			return
 		}
