@@ -77,6 +77,7 @@ func (a *app) start() error {
 	}
 	hub, err := server.MapHub("/hub", &Hub{&a.endings}, func(c *appserver.HubConfig) {
 		c.MaximumReceiveMessageSize = 4 << 20
+		c.AllowStatefulReconnects = true
 	})
 	if err != nil {
 		return err

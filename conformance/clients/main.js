@@ -9,6 +9,7 @@
 // Usage: node main.js VERSION PROTOCOL TRANSPORT ORIGIN
 
 const assert = require("node:assert/strict");
+const sockets = require("./sockets");
 const { TestCase, Skip } = require("./testcase");
 const versions = require("./versions");
 
@@ -29,14 +30,14 @@ const transport = signalr.HttpTransportType[transportName];
 assert.ok(transport, `unknown transport ${transportName}`);
 
 // Cases run one after the other; the timed ones, which mostly wait, side by side.
-const suites = ["connect", "identity", "invoke", "send", "stream", "upload", "result", "audience", "groups", "order", "close", "reconnect"];
+const suites = ["connect", "identity", "invoke", "send", "stream", "upload", "result", "audience", "groups", "order", "close", "reconnect", "stateful"];
 const timed = ["keepalive"];
 
 const report = (line) => process.stdout.write(JSON.stringify(line) + "\n");
 let count = 0;
 
 async function run(name, body) {
-  const t = new TestCase({ origin, version, signalr, protocols, protocol, transport });
+  const t = new TestCase({ origin, version, signalr, protocols, protocol, transport, sockets: () => sockets(version.client) });
   const result = { case: name, status: "pass" };
   try {
     await body(t);

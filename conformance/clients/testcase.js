@@ -13,9 +13,9 @@ class Skip extends Error {}
 // app server's control.
 class TestCase {
   // origin is the address of the app server; other is the protocol that
-  // protocol is not.
-  constructor({ origin, version, signalr, protocols, protocol, transport }) {
-    Object.assign(this, { origin, version, signalr, protocols, protocol, transport });
+  // protocol is not; sockets returns WebSockets that can be broken off.
+  constructor({ origin, version, signalr, protocols, protocol, transport, sockets }) {
+    Object.assign(this, { origin, version, signalr, protocols, protocol, transport, sockets });
     this.other = protocol === "json" ? "messagepack" : "json";
     this.peers = [];
   }
@@ -81,8 +81,8 @@ class TestCase {
   }
 
   // build makes a connection that is not started. Options: path or url, query,
-  // user, protocol, reconnect, and those of withUrl as http.
-  build({ path = "/hub", url, query = "", user, protocol = this.protocol, reconnect, http = {} }) {
+  // user, protocol, reconnect, stateful, and those of withUrl as http.
+  build({ path = "/hub", url, query = "", user, protocol = this.protocol, reconnect, stateful, http = {} }) {
     const log = { lines: [], sent: 0, received: 0 };
     const logger = { log: (level, text) => note(log, text, () => peer.changed()) };
     const exchanges = [];
@@ -96,6 +96,7 @@ class TestCase {
       .withHubProtocol(this.protocols[protocol]())
       .configureLogging(logger);
     if (reconnect) builder.withAutomaticReconnect(Array(100).fill(retryDelay));
+    if (stateful) builder.withStatefulReconnect();
     const peer = new Peer(builder.build(), log, exchanges);
     this.peers.push(peer);
     return peer;

@@ -16,21 +16,22 @@ const endOfStream = "Error occurred";
 const withoutFetch = () => delete globalThis.fetch;
 
 const noResults = "the client gives no results before 7.0";
+const noStateful = "the client has no stateful reconnect before 8.0";
 
 module.exports = {
   "10.0.11": { client: "signalr-10", msgpack: "signalr-10-msgpack", negotiateVersion: 1, httpError: httpErrorNew, lacks: {} },
   "9.0.19": { client: "signalr-9", msgpack: "signalr-9-msgpack", negotiateVersion: 1, httpError: httpErrorNew, lacks: {} },
   "8.0.29": { client: "signalr-8", msgpack: "signalr-8-msgpack", negotiateVersion: 1, httpError: httpErrorNew, lacks: {} },
-  "7.0.14": { client: "signalr-7", msgpack: "signalr-7-msgpack", negotiateVersion: 1, httpError: httpErrorNew, prepare: withoutFetch, lacks: {} },
-  "6.0.25": { client: "signalr-6", msgpack: "signalr-6-msgpack", negotiateVersion: 1, httpError: httpErrorNew, prepare: withoutFetch, lacks: { results: noResults } },
+  "7.0.14": { client: "signalr-7", msgpack: "signalr-7-msgpack", negotiateVersion: 1, httpError: httpErrorNew, prepare: withoutFetch, lacks: { stateful: noStateful } },
+  "6.0.25": { client: "signalr-6", msgpack: "signalr-6-msgpack", negotiateVersion: 1, httpError: httpErrorNew, prepare: withoutFetch, lacks: { results: noResults, stateful: noStateful } },
   "5.0.17": {
     client: "signalr-5", msgpack: "signalr-5-msgpack", negotiateVersion: 1, httpError: httpErrorOld,
     prepare: withoutFetch,
-    lacks: { results: noResults }, endOfStream,
+    lacks: { results: noResults, stateful: noStateful }, endOfStream,
   },
   "3.1.31": {
     client: "signalr-3.1", msgpack: "signalr-3.1-msgpack", negotiateVersion: 1, httpError: httpErrorOld,
-    lacks: { headers: "the client has no headers option before 5.0", results: noResults }, endOfStream,
+    lacks: { headers: "the client has no headers option before 5.0", results: noResults, stateful: noStateful }, endOfStream,
   },
   "1.1.4": {
     client: "aspnet-signalr-1.1", msgpack: "aspnet-signalr-1.1-msgpack", negotiateVersion: 0, httpError: httpErrorOld,
@@ -39,6 +40,7 @@ module.exports = {
       connectionId: "the client does not tell its connection id before 3.0",
       reconnect: "the client has no automatic reconnect before 3.0",
       results: noResults,
+      stateful: noStateful,
       upload: "the client sends no streams before 3.0",
       cancel: "the client cannot cancel a stream in MessagePack before 3.0",
       order: "the client sends its POSTs side by side before 3.0, so they arrive in any order",
