@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"switchboard/hubprotocol"
+	"switchboard/internal/gostream"
 	"switchboard/serviceprotocol"
 )
 
@@ -41,9 +42,9 @@ func (c *client) bind(e *encoding, m *hubprotocol.Invocation, streaming bool) ca
 		return k
 	}
 	switch n := len(m.StreamIDs); {
-	case k.method.stream != noStream && !streaming:
+	case k.method.stream != gostream.None && !streaming:
 		k.fault = fmt.Sprintf("The client attempted to invoke the streaming '%s' method with a non-streaming invocation.", m.Target)
-	case k.method.stream == noStream && streaming:
+	case k.method.stream == gostream.None && streaming:
 		k.fault = fmt.Sprintf("The client attempted to invoke the non-streaming '%s' method with a streaming invocation.", m.Target)
 	case n != k.method.uploads():
 		k.fault = clientText(unexpected(m.Target), Errorf("Client sent %d stream(s), Hub method expects %d.", n, k.method.uploads()), detailed)

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"switchboard/hubprotocol"
+	"switchboard/internal/gostream"
 )
 
 // A method is one hub method that clients may call.
@@ -20,7 +21,7 @@ type method struct {
 	parameters []parameter   // all but the context
 	arguments  int           // parameters that are no uploads
 	value, err int           // position of each result, -1 if it has none
-	stream     streamKind    // what the value is, if its items are sent one by one
+	stream     gostream.Kind // what the value is, if its items are sent one by one
 	frames     sync.Pool     // of *frame
 }
 
@@ -36,8 +37,8 @@ const (
 // A parameter gets an argument of the client, or a stream of it.
 type parameter struct {
 	typ    reflect.Type
-	upload streamKind   // noStream for an argument
-	item   reflect.Type // of an upload
+	upload gostream.Kind // gostream.None for an argument
+	item   reflect.Type  // of an upload
 }
 
 // A frame holds the arguments of one call, and is used again.
@@ -157,7 +158,7 @@ func (m *method) setParameters(typ reflect.Type) error {
 			return fmt.Errorf("parameter %d %s", i, reason)
 		}
 		m.parameters = append(m.parameters, parameter{p, kind, travels})
-		if kind == noStream {
+		if kind == gostream.None {
 			m.arguments++
 		}
 	}
@@ -181,7 +182,7 @@ func (m *method) setResults(typ reflect.Type) error {
 	}
 	m.value = 0
 	result := typ.Out(0)
-	if kind, item := streamOf(result); kind != noStream {
+	if kind, item := gostream.Of(result); kind != gostream.None {
 		m.stream, result = kind, item
 	}
 	if reason := cannotTravel(result); reason != "" {
@@ -217,7 +218,7 @@ func (m *method) newFrame() *frame {
 	for _, p := range m.parameters {
 		pointer := reflect.New(p.typ)
 		f.in = append(f.in, pointer.Elem())
-		if p.upload != noStream {
+		if p.upload != gostream.None {
 			continue
 		}
 		f.into = append(f.into, pointer.Interface())

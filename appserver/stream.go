@@ -4,76 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"reflect"
 	"slices"
 
 	"switchboard/hubprotocol"
+	"switchboard/internal/gostream"
 	"switchboard/serviceprotocol"
 )
-
-// A streamKind is what a streaming method returns.
-type streamKind int
-
-const (
-	noStream streamKind = iota
-	channel             // <-chan T
-	sequence            // iter.Seq[T]
-	fallible            // iter.Seq2[T, error]
-)
-
-// streamOf returns the kind of stream that a result of the type is, and what its
-// items are.
-func streamOf(typ reflect.Type) (streamKind, reflect.Type) {
-	switch {
-	case typ.Kind() == reflect.Chan && typ.ChanDir()&reflect.RecvDir != 0:
-		return channel, typ.Elem()
-	case typ.CanSeq2() && typ.Kind() == reflect.Func && typ.In(0).In(1) == errorType:
-		return fallible, typ.In(0).In(0)
-	case typ.CanSeq() && typ.Kind() == reflect.Func:
-		return sequence, typ.In(0).In(0)
-	}
-	return noStream, nil
-}
-
-// items yields what a stream brings, until it ends or ctx is done. An error is the
-// last one.
-func (k streamKind) items(ctx context.Context, stream reflect.Value) iter.Seq2[any, error] {
-	return func(yield func(any, error) bool) {
-		switch k {
-		case channel:
-			choices := []reflect.SelectCase{
-				{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(ctx.Done())},
-				{Dir: reflect.SelectRecv, Chan: stream},
-			}
-			for {
-				choice, item, ok := reflect.Select(choices)
-				if choice == 0 || !ok || !yield(item.Interface(), nil) {
-					return
-				}
-			}
-		case sequence:
-			for item := range stream.Seq() {
-				if ctx.Err() != nil || !yield(item.Interface(), nil) {
-					return
-				}
-			}
-		case fallible:
-			for item, err := range stream.Seq2() {
-				if ctx.Err() != nil {
-					return
-				}
-				if failure, _ := err.Interface().(error); failure != nil {
-					yield(nil, failure)
-					return
-				}
-				if !yield(item.Interface(), nil) {
-					return
-				}
-			}
-		}
-	}
-}
 
 // startBeside runs a call with streams, in either direction. It takes no slot, and
 // the messages behind it are handled meanwhile.
@@ -107,7 +44,7 @@ func (c *client) admit(k *call, cancel context.CancelFunc) (fault string) {
 			return clientText(unexpected(k.target), Errorf("Stream ID '%s' is already in use.", id), false)
 		}
 	}
-	if c.discard.Load() || c.ended && k.method.stream != noStream {
+	if c.discard.Load() || c.ended && k.method.stream != gostream.None {
 		return "The connection has ended." // which nobody will read
 	}
 	c.beside++
@@ -160,7 +97,7 @@ func (c *client) cancelCall(id string) {
 
 func (c *client) runBeside(ctx *Context, cancel context.CancelFunc, k call) {
 	defer c.hub.app.busy.done()
-	if k.method.stream == noStream {
+	if k.method.stream == gostream.None {
 		c.run(ctx, k)
 	} else {
 		c.endStream(k, c.stream(ctx, k))
@@ -209,7 +146,7 @@ func (c *client) sendItems(ctx *Context, k call, stream reflect.Value) (err erro
 	o := newOutgoing()
 	defer o.free()
 	e := c.encoding.Load()
-	for item, err := range k.method.stream.items(ctx, stream) {
+	for item, err := range k.method.stream.Items(ctx, stream) {
 		if err != nil {
 			return err
 		}

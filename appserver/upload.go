@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"switchboard/hubprotocol"
+	"switchboard/internal/gostream"
 )
 
 // errUploadCut is what an upload fails with when its client has gone.
@@ -20,14 +21,14 @@ func (uploadCut) Is(target error) bool { return target == net.ErrClosed }
 
 // uploadOf returns the kind of stream that a parameter of the type takes, and what
 // comes from the client: the stream's items or the parameter itself.
-func uploadOf(typ reflect.Type) (streamKind, reflect.Type) {
+func uploadOf(typ reflect.Type) (gostream.Kind, reflect.Type) {
 	if typ.Kind() == reflect.Chan && typ.ChanDir() != reflect.RecvDir {
-		return noStream, typ
+		return gostream.None, typ
 	}
-	if kind, item := streamOf(typ); kind != noStream {
+	if kind, item := gostream.Of(typ); kind != gostream.None {
 		return kind, item
 	}
-	return noStream, typ
+	return gostream.None, typ
 }
 
 // An upload is a stream from the client that a call takes. It holds a few items; if
@@ -35,7 +36,7 @@ func uploadOf(typ reflect.Type) (streamKind, reflect.Type) {
 //
 // Source: dotnet/aspnetcore StreamTracker.cs.
 type upload struct {
-	kind  streamKind
+	kind  gostream.Kind
 	item  reflect.Type
 	items reflect.Value // a channel; closed by end, or by send if it is under way
 	over  chan struct{} // closed by end
@@ -115,7 +116,7 @@ func (u *upload) result() error {
 
 // argument is what the method gets.
 func (u *upload) argument(typ reflect.Type) reflect.Value {
-	if u.kind == channel {
+	if u.kind == gostream.Channel {
 		return u.items.Convert(typ)
 	}
 	return reflect.MakeFunc(typ, func(in []reflect.Value) []reflect.Value {
@@ -127,7 +128,7 @@ func (u *upload) argument(typ reflect.Type) reflect.Value {
 // each gives the items to yield, then the error if there is one and yield takes it.
 func (u *upload) each(yield reflect.Value) {
 	arguments := make([]reflect.Value, yield.Type().NumIn())
-	if u.kind == fallible {
+	if u.kind == gostream.Fallible {
 		arguments[1] = reflect.Zero(errorType)
 	}
 	for {
@@ -140,7 +141,7 @@ func (u *upload) each(yield reflect.Value) {
 			return
 		}
 	}
-	if u.kind != fallible {
+	if u.kind != gostream.Fallible {
 		return
 	}
 	if err := u.result(); err != nil {
@@ -152,7 +153,7 @@ func (u *upload) each(yield reflect.Value) {
 func (c *client) takeUploads(k *call, ids []string) {
 	places := k.method.places(k.frame)
 	for i, p := range k.method.parameters {
-		if p.upload == noStream {
+		if p.upload == gostream.None {
 			continue
 		}
 		u := newUpload(p, c.hub.config.StreamBufferCapacity)
