@@ -11,7 +11,7 @@ import (
 )
 
 func main() {
-	p := program{environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr, interrupts: interrupts}
+	p := program{environ: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, interrupts: interrupts}
 	os.Exit(p.run(context.Background(), os.Args[1:]))
 }
 

@@ -22,6 +22,7 @@ const (
 // A program is what the commands have of the world around them.
 type program struct {
 	environ        []string
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	// interrupts starts the delivery of signals, and stop ends it.
 	interrupts func() (signals <-chan os.Signal, stop func())
@@ -68,7 +69,7 @@ Exit codes: 0 ended in good order, 1 failure, 2 wrong arguments or configuration
 	}
 	root.SetVersionTemplate("switchboard {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(p.serve(), p.dev(), p.bench(), p.token(), p.checkConfig(), p.version())
+	root.AddCommand(p.serve(), p.dev(), p.bench(), p.token(), p.connect(), p.checkConfig(), p.version())
 	return root
 }
 
