@@ -42,6 +42,8 @@ func (c *client) bind(e *encoding, m *hubprotocol.Invocation, streaming bool) ca
 		return k
 	}
 	switch n := len(m.StreamIDs); {
+	case !c.allowed(k.method):
+		k.fault = fmt.Sprintf("Failed to invoke '%s' because user is unauthorized", m.Target)
 	case k.method.stream != gostream.None && !streaming:
 		k.fault = fmt.Sprintf("The client attempted to invoke the streaming '%s' method with a non-streaming invocation.", m.Target)
 	case k.method.stream == gostream.None && streaming:
@@ -55,6 +57,23 @@ func (c *client) bind(e *encoding, m *hubprotocol.Invocation, streaming bool) ca
 		c.takeUploads(&k, m.StreamIDs)
 	}
 	return k
+}
+
+// allowed tells whether the client may call the method. A rule that panics is broken,
+// and allows nothing.
+func (c *client) allowed(m *method) (ok bool) {
+	rule := c.hub.config.Allow[m.goName]
+	if rule == nil {
+		return true
+	}
+	var err error
+	defer func() {
+		if err != nil {
+			c.logFailure("Allow of "+m.name, err)
+		}
+	}()
+	defer recovered(&err)
+	return rule(&c.context)
 }
 
 func unexpected(target string) string {
@@ -79,8 +98,11 @@ func (c *client) runInTurn(k call) (slot bool) {
 		}
 		ctx = &Context{Context: life, client: c}
 	default:
-		c.run(nil, k)
-		return true
+		if len(c.hub.config.Filters) == 0 {
+			c.run(nil, k)
+			return true
+		}
+		ctx = &Context{Context: c.context.Context, client: c}
 	}
 	ctx.slot.Store(true)
 	c.run(ctx, k)
@@ -95,7 +117,7 @@ func (c *client) refuse(k call) {
 
 // run executes the call and answers it.
 func (c *client) run(ctx *Context, k call) {
-	value, err := k.method.call(ctx, k.frame)
+	value, err := c.invoke(ctx, k)
 	if failure := c.endUploads(&k); err == nil {
 		err = failure
 	}

@@ -158,7 +158,7 @@ func (c *client) lastLocked() bool {
 
 // finish tells the hub, if it knows the client.
 func (c *client) finish() {
-	if !c.connected || c.hub.onDisconnected == nil {
+	if !c.connected {
 		return
 	}
 	if err := c.callOnDisconnected(); err != nil {
@@ -168,6 +168,6 @@ func (c *client) finish() {
 
 func (c *client) callOnDisconnected() (err error) {
 	defer recovered(&err)
-	c.hub.onDisconnected(&Context{Context: c.hub.app.life, client: c}, c.cause)
+	c.hub.disconnectHook(&Context{Context: c.hub.app.life, client: c}, c.cause)
 	return nil
 }

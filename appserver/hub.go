@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -52,6 +54,8 @@ func newHub(a *App, path string, value any, configure []func(*HubConfig)) (*hub,
 		return nil, fmt.Errorf("hub is %T, not a pointer to a struct", value)
 	}
 	h := &hub{app: a, config: a.config.HubDefaults, connectedOnce: make(chan struct{})}
+	h.config.Filters = slices.Clip(h.config.Filters) // a hub that appends shall not write into another's
+	h.config.Allow = maps.Clone(h.config.Allow)
 	for _, f := range configure {
 		f(&h.config)
 	}
@@ -68,7 +72,21 @@ func newHub(a *App, path string, value any, configure []func(*HubConfig)) (*hub,
 	h.clients.byID = map[string]*client{}
 	h.servers.Store(new([]*serverConn))
 	h.backoff.init()
-	return h, h.setMethods(reflect.ValueOf(value))
+	if err := h.setMethods(reflect.ValueOf(value)); err != nil {
+		return nil, err
+	}
+	return h, h.checkRules()
+}
+
+// checkRules finds rules for methods that there are not, which would allow what they
+// shall not.
+func (h *hub) checkRules() error {
+	for _, name := range slices.Sorted(maps.Keys(h.config.Allow)) {
+		if m := h.methods[name]; m == nil || m.goName != name {
+			return fmt.Errorf("a rule of Allow is for %s, which is no method of the hub", name)
+		}
+	}
+	return nil
 }
 
 func (h *hub) setNames(path string) (err error) {

@@ -2,6 +2,7 @@ package appserver
 
 import (
 	"errors"
+	"net/http"
 	"time"
 
 	"switchboard/hubprotocol"
@@ -50,6 +51,20 @@ type HubConfig struct {
 	// kept for the call that takes it. When there are so many, nothing more is
 	// read of the client until the call has taken one. Default 10.
 	StreamBufferCapacity int
+
+	// Filters wrap calls, connecting and disconnecting. A hub has those of
+	// Config.HubDefaults first, to which its own configuration appends. Default: none.
+	Filters []Filter
+
+	// Authorize decides who may connect, once Config.Identify has said who that is.
+	// An error refuses the client: an *HTTPError with its status, any other with 403.
+	// Default: everybody who was identified.
+	Authorize func(*http.Request, Identity) error
+
+	// Allow has rules for methods, by their names in Go: a client for which a rule
+	// is false may not call the method. Rules run while nothing else of the client is
+	// read, so they must not wait. Default: everybody may call everything.
+	Allow map[string]func(*Context) bool
 
 	// AllowStatefulReconnects lets clients that ask for it keep their connection when
 	// they lose their socket: the service holds what is sent to them until they come

@@ -15,6 +15,7 @@ import (
 // A method is one hub method that clients may call.
 type method struct {
 	name       string // Chat.Send, for messages
+	goName     string // Send
 	function   reflect.Value
 	hub        reflect.Value // the receiver
 	context    contextKind   // of the first parameter
@@ -126,7 +127,7 @@ func (h *hub) setHook(fullName, name string, bound reflect.Value) (isHook bool, 
 }
 
 func newMethod(name string, hub reflect.Value, m reflect.Method) (*method, error) {
-	result := &method{name: name, function: m.Func, hub: hub}
+	result := &method{name: name, goName: m.Name, function: m.Func, hub: hub}
 	if err := result.setParameters(m.Type); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -275,6 +276,10 @@ func (m *method) uploads() int { return len(m.parameters) - m.arguments }
 func (m *method) call(ctx *Context, f *frame) (value any, err error) {
 	defer m.free(f)
 	defer recovered(&err)
+	return m.invoke(ctx, f)
+}
+
+func (m *method) invoke(ctx *Context, f *frame) (value any, err error) {
 	if m.context != noContext {
 		f.in[1] = reflect.ValueOf(ctx)
 	}

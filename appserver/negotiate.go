@@ -35,6 +35,10 @@ func (h *hub) negotiate(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, err)
 		return
 	}
+	if err := h.authorize(r, identity); err != nil {
+		h.refuse(w, err)
+		return
+	}
 	if !h.online() {
 		answer(w, http.StatusInternalServerError, "Azure SignalR Service is not connected yet, please try again later.")
 		return
@@ -53,6 +57,19 @@ func (h *hub) negotiate(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	_, _ = w.Write(body)
+}
+
+// authorize gives an error of the hub's rule a status.
+func (h *hub) authorize(r *http.Request, identity Identity) error {
+	if h.config.Authorize == nil {
+		return nil
+	}
+	err := h.config.Authorize(r, identity)
+	if _, ok := errors.AsType[*HTTPError](err); err == nil || ok {
+		return err
+	}
+	h.log.Info("client not authorized", "error", err)
+	return &HTTPError{Status: http.StatusForbidden}
 }
 
 func (h *hub) refuse(w http.ResponseWriter, err error) {

@@ -173,9 +173,6 @@ func (c *client) connect(e *encoding) {
 }
 
 func (c *client) callOnConnected() (err error) {
-	if c.hub.onConnected == nil {
-		return nil
-	}
 	defer recovered(&err)
-	return c.hub.onConnected(&c.context)
+	return c.hub.connectHook(&c.context)
 }

@@ -119,13 +119,13 @@ func (c *client) runBeside(ctx *Context, cancel context.CancelFunc, k call) {
 // for the client, if there is one.
 func (c *client) stream(ctx *Context, k call) (fault string) {
 	defer c.endUploads(&k)
-	value, err := k.method.call(ctx, k.frame)
+	value, err := c.invoke(ctx, k)
 	if err != nil {
 		c.logFailure(k.method.name, err)
 		return clientText(unexpected(k.target), err, c.hub.config.EnableDetailedErrors)
 	}
 	stream := reflect.ValueOf(value)
-	if !stream.IsValid() || stream.IsNil() {
+	if !k.method.isStream(stream) {
 		return fmt.Sprintf("The value returned by the streaming method '%s' is not a ChannelReader<> or IAsyncEnumerable<>.", k.target)
 	}
 	err = c.sendItems(ctx, k, stream)
@@ -137,6 +137,15 @@ func (c *client) stream(ctx *Context, k call) (fault string) {
 		return clientText("An error occurred on the server while streaming results.", err, c.hub.config.EnableDetailedErrors)
 	}
 	return ""
+}
+
+// isStream tells whether the method, or a filter, has returned a stream of its kind.
+func (m *method) isStream(v reflect.Value) bool {
+	if !v.IsValid() {
+		return false
+	}
+	kind, _ := gostream.Of(v.Type())
+	return kind == m.stream && !v.IsNil()
 }
 
 // sendItems sends one item after the other; a client that does not keep up holds
