@@ -78,6 +78,10 @@ type Identity struct {
 	// Claims are handed to the hub by [Context.Claims].
 	Claims []Claim
 
+	// Expires is when the authentication ends, for
+	// HubConfig.CloseOnAuthenticationExpiration. Zero: never.
+	Expires time.Time
+
 	// AuthenticationType tells how the user was authenticated, for app servers
 	// that ask. Default "Bearer".
 	AuthenticationType string

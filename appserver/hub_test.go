@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"switchboard/appserver"
 	"switchboard/hubprotocol"
@@ -98,6 +99,9 @@ func TestMapHubRefusesSettings(t *testing.T) {
 		{"message size", "/chat", func(c *appserver.HubConfig) { c.MaximumReceiveMessageSize = -2 }, "MaximumReceiveMessageSize: must not be less than -1"},
 		{"parallel", "/chat", func(c *appserver.HubConfig) { c.MaximumParallelInvocationsPerClient = -1 }, "MaximumParallelInvocationsPerClient: must not be negative"},
 		{"pending", "/chat", func(c *appserver.HubConfig) { c.MaximumPendingBytesPerClient = -1 }, "MaximumPendingBytesPerClient: must not be negative"},
+		{"transports", "/chat", func(c *appserver.HubConfig) { c.Transports = 8 }, "Transports: a bit is set that stands for no transport"},
+		{"poll wait", "/chat", func(c *appserver.HubConfig) { c.LongPollWait = time.Hour }, "LongPollWait: must be whole seconds, from 1 to 300"},
+		{"stream buffer", "/chat", func(c *appserver.HubConfig) { c.StreamBufferCapacity = -1 }, "StreamBufferCapacity: must not be negative"},
 		{"protocol twice", "/chat", func(c *appserver.HubConfig) {
 			c.SupportedProtocols = []hubprotocol.Protocol{hubprotocol.JSON, hubprotocol.JSON}
 		}, "SupportedProtocols: json is listed twice"},

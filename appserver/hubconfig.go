@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"switchboard/hubprotocol"
+	"switchboard/negotiate"
 )
 
 // A HubConfig holds the settings of one hub. The zero value of each field is its
@@ -52,6 +53,19 @@ type HubConfig struct {
 	// read of the client until the call has taken one. Default 10.
 	StreamBufferCapacity int
 
+	// Transports are those that clients may use. Default: all.
+	Transports negotiate.Transport
+
+	// LongPollWait is how long a client with long polling may take from one poll to
+	// the next before it is ended, in whole seconds from 1 to 300. Default: what the
+	// service has, which is 5 s.
+	LongPollWait time.Duration
+
+	// CloseOnAuthenticationExpiration closes a client when Identity.Expires has come.
+	// It may reconnect, and is identified anew. Default: a connection outlives its
+	// user's authentication.
+	CloseOnAuthenticationExpiration bool
+
 	// Filters wrap calls, connecting and disconnecting. A hub has those of
 	// Config.HubDefaults first, to which its own configuration appends. Default: none.
 	Filters []Filter
@@ -89,6 +103,11 @@ func (c *HubConfig) check() error {
 		return errors.New("MaximumReceiveMessageSize: must not be less than -1")
 	case c.MaximumParallelInvocationsPerClient < 0:
 		return errors.New("MaximumParallelInvocationsPerClient: must not be negative")
+	case c.Transports&^negotiate.All != 0:
+		//lint:ignore ST1005 it is the name of a field
+		return errors.New("Transports: a bit is set that stands for no transport")
+	case c.LongPollWait != 0 && (c.LongPollWait < time.Second || c.LongPollWait > 300*time.Second || c.LongPollWait%time.Second != 0):
+		return errors.New("LongPollWait: must be whole seconds, from 1 to 300")
 	case c.StreamBufferCapacity < 0:
 		return errors.New("StreamBufferCapacity: must not be negative")
 	case c.MaximumPendingBytesPerClient < 0:
@@ -100,6 +119,7 @@ func (c *HubConfig) check() error {
 func (c *HubConfig) setDefaults(typeName string) {
 	setDefault(&c.Name, typeName)
 	setDefault(&c.HandshakeTimeout, 15*time.Second)
+	setDefault(&c.Transports, negotiate.All)
 	setDefault(&c.KeepAliveInterval, 15*time.Second)
 	setDefault(&c.ClientTimeoutInterval, 30*time.Second)
 	setDefault(&c.MaximumReceiveMessageSize, 32<<10)

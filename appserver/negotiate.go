@@ -149,6 +149,16 @@ func (h *hub) clientToken(identity Identity) (string, error) {
 	if t := identity.AuthenticationType; t != "" && t != "Bearer" {
 		add(accesstoken.ClaimAuthentication, t)
 	}
+	if h.config.Transports != negotiate.All {
+		add(accesstoken.ClaimTransports, strconv.Itoa(int(h.config.Transports)))
+	}
+	if h.config.LongPollWait > 0 {
+		add(accesstoken.ClaimPollWait, strconv.Itoa(int(h.config.LongPollWait/time.Second)))
+	}
+	if h.config.CloseOnAuthenticationExpiration && !identity.Expires.IsZero() {
+		add(accesstoken.ClaimCloseOnExpiry, "true")
+		add(accesstoken.ClaimExpiry, strconv.FormatInt(identity.Expires.Unix(), 10))
+	}
 	if h.config.EnableDetailedErrors {
 		add(accesstoken.ClaimDetailedErrors, "True")
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,32 @@ func checkToken(t *testing.T, token string) *accesstoken.Token {
 		t.Fatal(err)
 	}
 	return checked
+}
+
+func TestNegotiateTellsTheServiceOfOptions(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		expires := time.Now().Add(time.Minute)
+		a := startWith(t, newFakeService(t), appserver.Config{
+			ApplicationName: "Shop",
+			Identify:        func(*http.Request) (appserver.Identity, error) { return appserver.Identity{Expires: expires}, nil },
+		}, newEventHub(), func(c *appserver.HubConfig) {
+			c.Transports = negotiate.WebSockets | negotiate.LongPolling
+			c.LongPollWait = 20 * time.Second
+			c.CloseOnAuthenticationExpiration = true
+		})
+		answer, err := negotiate.ParseAnswer(a.negotiate("/chat/negotiate").Body.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := checkToken(t, answer.AccessToken)
+		for name, want := range map[string]string{
+			"asrs.s.htt": "5", "asrs.s.ttl": "20", "asrs.s.coae": "true", "asrs.s.aeo": strconv.FormatInt(expires.Unix(), 10),
+		} {
+			if got, _ := token.Claim(name); got != want {
+				t.Errorf("claim %s is %q, want %q", name, got, want)
+			}
+		}
+	})
 }
 
 func TestNegotiate(t *testing.T) {
