@@ -31,29 +31,41 @@ func transports(e engine, protocol string) []string {
 	return []string{"WebSockets", "LongPolling"}
 }
 
+// inChromium is the version that runs in a browser as well, with the first engine.
+const inChromium = "10.0.11"
+
 // TestClients has a subtest for each engine, version, protocol, transport and case,
-// such as TestClients/loops/10.0.11/json/WebSockets/invoke_number.
+// such as TestClients/loops/10.0.11/json/WebSockets/invoke_number, and
+// TestClients/loops/10.0.11-chromium/… for those in a browser.
 func TestClients(t *testing.T) {
 	long(t)
 	installClients(t)
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) {
 			svc := startService(t, e)
+			node := runtime{script: "main.js"}
 			for _, version := range versions(e) {
-				t.Run(version, func(t *testing.T) {
-					t.Parallel()
-					for _, protocol := range protocols {
-						for _, transport := range transports(e, protocol) {
-							t.Run(protocol+"/"+transport, func(t *testing.T) {
-								t.Parallel()
-								app := startApp(t, svc, version+" "+protocol+" "+transport)
-								runCases(t, version, protocol, transport, app)
-							})
-						}
-					}
-				})
+				t.Run(version, func(t *testing.T) { runVersion(t, e, svc, node, version) })
+			}
+			if e.name == engines[0].name {
+				browser := runtime{"browser.js", chromium(t)}
+				t.Run(inChromium+"-chromium", func(t *testing.T) { runVersion(t, e, svc, browser, inChromium) })
 			}
 		})
+	}
+}
+
+// runVersion runs a version with every protocol and transport, side by side.
+func runVersion(t *testing.T, e engine, svc *service, in runtime, version string) {
+	t.Parallel()
+	for _, protocol := range protocols {
+		for _, transport := range transports(e, protocol) {
+			t.Run(protocol+"/"+transport, func(t *testing.T) {
+				t.Parallel()
+				app := startApp(t, svc, in.script[:1]+version+" "+protocol+" "+transport)
+				runCases(t, in, version, protocol, transport, app)
+			})
+		}
 	}
 }
 

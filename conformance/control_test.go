@@ -21,7 +21,21 @@ func (a *app) handler() http.Handler {
 	mux.HandleFunc("POST /control/ask/{id}", answer(a.ask))
 	mux.HandleFunc("POST /control/token", answer(a.directAccess))
 	mux.HandleFunc("GET /control/disconnected/{id}", answer(a.disconnected))
-	return mux
+	return shared(mux)
+}
+
+// shared lets pages of every origin in, with their cookies.
+func shared(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if origin := r.Header.Get("Origin"); origin != "" {
+			w.Header().Set("Access-Control-Allow-Origin", origin)
+			w.Header().Set("Access-Control-Allow-Credentials", "true")
+			w.Header().Set("Access-Control-Allow-Headers", r.Header.Get("Access-Control-Request-Headers"))
+		}
+		if r.Method != http.MethodOptions {
+			next.ServeHTTP(w, r)
+		}
+	})
 }
 
 // serveHubs gives every client a cookie, as a load balancer would.

@@ -11,6 +11,8 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -51,13 +53,37 @@ type report struct {
 	Cases  int  // with End: how many there were
 }
 
-// runCases runs clients/main.js and makes a subtest of each case.
-func runCases(t *testing.T, version, protocol, transport string, app *app) {
+// chromium returns the path of a browser, which is installed if it has to be.
+func chromium(t *testing.T) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "../scripts/chromium.sh").Output()
+	if failure, ok := errors.AsType[*exec.ExitError](err); ok {
+		t.Fatalf("chromium.sh: %s", failure.Stderr)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// A runtime is where clients run.
+type runtime struct {
+	script   string // of clients
+	chromium string // path; empty for Node.js alone
+}
+
+// runCases runs the script of a runtime and makes a subtest of each case.
+func runCases(t *testing.T, in runtime, version, protocol, transport string, app *app) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), cellWait)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "node", "--no-deprecation", "clients/main.js", version, protocol, transport, app.url)
-	cmd.Env = append(os.Environ(), "NO_PROXY=127.0.0.1") // a library of the old clients heeds HTTP_PROXY
+	cmd := exec.CommandContext(ctx, "node", "--no-deprecation", "clients/"+in.script, version, protocol, transport, app.url)
+	cmd.Env = append(os.Environ(), "NO_PROXY=127.0.0.1", "CHROMIUM="+in.chromium) // a library of the old clients heeds HTTP_PROXY
+	if in.chromium != "" {
+		// The browser shall end with its parent, whatever ends that.
+		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+		cmd.WaitDelay = wait
+	}
 	if c := app.service.certificate; c != nil {
 		cmd.Env = append(cmd.Env, "NODE_EXTRA_CA_CERTS="+c.CertFile)
 	}
@@ -71,7 +97,7 @@ func runCases(t *testing.T, version, protocol, transport string, app *app) {
 	}
 	err = tellCases(t, out)
 	if err := errors.Join(err, cmd.Wait()); err != nil {
-		t.Errorf("clients/main.js: %v", err)
+		t.Errorf("clients/%s: %v", in.script, err)
 	}
 }
 

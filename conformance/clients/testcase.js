@@ -13,9 +13,9 @@ class Skip extends Error {}
 // app server's control.
 class TestCase {
   // origin is the address of the app server; other is the protocol that
-  // protocol is not; sockets returns WebSockets that can be broken off.
-  constructor({ origin, version, signalr, protocols, protocol, transport, sockets }) {
-    Object.assign(this, { origin, version, signalr, protocols, protocol, transport, sockets });
+  // protocol is not; sockets returns WebSockets that can be broken off, if it is there.
+  constructor({ origin, version, signalr, protocols, protocol, transport, sockets, browser = false }) {
+    Object.assign(this, { origin, version, signalr, protocols, protocol, transport, sockets, browser });
     this.other = protocol === "json" ? "messagepack" : "json";
     this.peers = [];
   }

@@ -44,8 +44,10 @@ module.exports = {
 
   async header(t) {
     t.needs("headers");
+    const { LongPolling } = t.signalr.HttpTransportType;
+    if (t.browser && t.transport !== LongPolling) t.skip("a page sets no headers of WebSockets and Server-Sent Events");
     const c = await t.connect({ http: { headers: { "X-Tenant": "north" } } });
-    const { headers } = await c.invoke("Request", [], ["x-tenant", "User-Agent"]);
+    const { headers } = await c.invoke("Request", [], ["x-tenant", t.browser ? "X-SignalR-User-Agent" : "User-Agent"]);
     t.equal(headers[0], "north", "X-Tenant");
     t.equal(/^Microsoft SignalR\/\d+\.\d+ \(/.test(headers[1]), true, `User-Agent ${headers[1]}`);
   },
