@@ -148,7 +148,7 @@ func (s *session) serve(life context.Context) (reason error, again bool) {
 
 // leave tells the hub that this client goes, and ends the session.
 func (s *session) leave() {
-	wait, cancel := context.WithTimeout(s.life, closeWait)
+	wait, cancel := context.WithTimeout(context.WithoutCancel(s.life), closeWait) // the session may end before
 	defer cancel()
 	if s.resuming != nil {
 		s.resuming.finish()

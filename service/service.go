@@ -180,8 +180,17 @@ func Listener(l net.Listener) net.Listener { return websocket.Listener(l) }
 
 // HTTPServer returns a server for addr with the limits that a service open to
 // the internet needs: slow or long headers end the connection.
+//
+// It speaks HTTP/2, with TLS if "h2" is among the protocols of its listener's
+// configuration, and without TLS to clients that know. WebSockets come over HTTP/1.1
+// only: an event loop needs a socket for each of them, so that RFC 8441 is not offered.
 func (s *Service) HTTPServer(addr string) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
+		Protocols:         protocols,
 		Addr:              addr,
 		Handler:           s,
 		ReadHeaderTimeout: 10 * time.Second,

@@ -13,8 +13,7 @@ import (
 )
 
 // open opens the port that c names, for HTTPS when there is a certificate, and
-// returns the URL of it for this machine. HTTP/2 is not offered: a WebSocket
-// cannot be upgraded from it.
+// returns the URL of it for this machine.
 func open(ctx context.Context, c config) (l net.Listener, url string, err error) {
 	certificates, err := c.TLS.certificates()
 	if err != nil {
@@ -27,7 +26,7 @@ func open(ctx context.Context, c config) (l net.Listener, url string, err error)
 	if certificates == nil {
 		return l, baseURL("http", l.Addr()), nil
 	}
-	secure := &tls.Config{Certificates: certificates, NextProtos: []string{"http/1.1"}}
+	secure := &tls.Config{Certificates: certificates, NextProtos: []string{"h2", "http/1.1"}}
 	return tls.NewListener(service.Listener(l), secure), baseURL("https", l.Addr()), nil
 }
 
