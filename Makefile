@@ -3,11 +3,12 @@
 GO      ?= go
 FUZZ    ?= 20s
 SOAK    ?= 30m
+CUTS    ?= 1m
 CLIENTS ?= 15000
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 .DEFAULT_GOAL := check
-.PHONY: help chat build test check lint go-test npm fuzz soak million bench compare compare-test rename
+.PHONY: help chat build test check lint go-test npm fuzz soak cuts million bench compare compare-test rename
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +54,10 @@ fuzz: ## Fuzz every parser, FUZZ=20s each
 soak: ## Clients of all kinds for a long time, SOAK=30m CLIENTS=15000
 	@scripts/prerequisites.sh go
 	$(GO) test ./conformance -v -run 'TestSoak$$' -soak $(SOAK) -soak-clients $(CLIENTS) -timeout 0
+
+cuts: ## Sockets that break off under load for CUTS=1m, with and without stateful reconnect
+	@scripts/prerequisites.sh go
+	$(GO) test ./conformance -v -run 'TestCutSockets$$' -cuts $(CUTS) -timeout 0
 
 million: ## A million simulated clients in one process; takes a minute and 2 GB (Linux)
 	@scripts/prerequisites.sh go
