@@ -72,7 +72,7 @@ func TestServesHTTPS(t *testing.T) {
 	c.TLS = tlsConfig{CertFile: certificate.CertFile, KeyFile: certificate.KeyFile}
 	client := http.Client{Transport: &http.Transport{
 		TLSClientConfig:   &tls.Config{RootCAs: certificate.Roots},
-		ForceAttemptHTTP2: true, // which the service does not offer
+		ForceAttemptHTTP2: true,
 		DisableKeepAlives: true,
 	}}
 	_, err := runUntil(t, c, func(_ *service.Service, url string) {
@@ -85,7 +85,7 @@ func TestServesHTTPS(t *testing.T) {
 		if got, want := response.StatusCode, http.StatusOK; got != want {
 			t.Errorf("status = %d, want %d", got, want)
 		}
-		if got, want := response.Proto, "HTTP/1.1"; got != want {
+		if got, want := response.Proto, "HTTP/2.0"; got != want {
 			t.Errorf("protocol = %s, want %s", got, want)
 		}
 	})
