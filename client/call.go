@@ -29,7 +29,7 @@ func Invoke[T any](ctx context.Context, c *Conn, target string, args ...any) (T,
 func (c *Conn) Send(ctx context.Context, target string, args ...any) error {
 	s, err := c.connected()
 	if err == nil {
-		err = s.call(ctx, &hubprotocol.Invocation{Target: target}, args)
+		err = s.call(ctx, &hubprotocol.Invocation{Target: target}, false, args)
 	}
 	if err != nil {
 		return fmt.Errorf("send %q: %w", target, err)
@@ -48,7 +48,7 @@ func (c *Conn) invoke(ctx context.Context, into any, target string, args []any) 
 		return err
 	}
 	defer s.forget(id)
-	if err := s.call(ctx, &hubprotocol.Invocation{InvocationID: id, Target: target}, args); err != nil {
+	if err := s.call(ctx, &hubprotocol.Invocation{InvocationID: id, Target: target}, false, args); err != nil {
 		return err
 	}
 	select {
@@ -60,13 +60,18 @@ func (c *Conn) invoke(ctx context.Context, into any, target string, args []any) 
 	}
 }
 
-// call sends a call and starts the streams among its arguments.
-func (s *session) call(ctx context.Context, m *hubprotocol.Invocation, args []any) error {
+// call sends a call, of a method that streams or not, and starts the streams among its
+// arguments.
+func (s *session) call(ctx context.Context, m *hubprotocol.Invocation, streaming bool, args []any) error {
 	uploads, err := s.encode(m, args)
 	if err != nil {
 		return err
 	}
-	if err := s.sendMessage(ctx, m); err != nil {
+	var message hubprotocol.Message = m
+	if streaming {
+		message = (*hubprotocol.StreamInvocation)(m)
+	}
+	if err := s.sendMessage(ctx, message); err != nil {
 		return err
 	}
 	for _, u := range uploads {

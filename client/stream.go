@@ -31,8 +31,7 @@ func Stream[T any](ctx context.Context, c *Conn, target string, args ...any) ite
 			failed(err)
 			return
 		}
-		m := &hubprotocol.StreamInvocation{InvocationID: id, Target: target}
-		if err := s.callStream(ctx, m, args); err != nil {
+		if err := s.call(ctx, &hubprotocol.Invocation{InvocationID: id, Target: target}, true, args); err != nil {
 			s.forget(id)
 			failed(err)
 			return
@@ -56,21 +55,6 @@ func Stream[T any](ctx context.Context, c *Conn, target string, args ...any) ite
 			return
 		}
 	}
-}
-
-// callStream is call for a streaming method.
-func (s *session) callStream(ctx context.Context, m *hubprotocol.StreamInvocation, args []any) error {
-	uploads, err := s.encode((*hubprotocol.Invocation)(m), args)
-	if err != nil {
-		return err
-	}
-	if err := s.sendMessage(ctx, m); err != nil {
-		return err
-	}
-	for _, u := range uploads {
-		s.spawn(u.send)
-	}
-	return nil
 }
 
 // stopStream cancels a stream, unless the hub has ended it.
