@@ -2,14 +2,17 @@ package conformance_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -176,4 +179,27 @@ func (s *service) token(hub, user string) (string, error) {
 
 func bounded() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), wait)
+}
+
+// samples returns the samples of a metric, by their labels.
+func (s *service) samples(t testing.TB, name string) map[string]float64 {
+	t.Helper()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Get(s.metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]float64{}
+	for line := range bytes.Lines(body) {
+		labels, ok := strings.CutPrefix(strings.TrimSpace(string(line)), name)
+		if at := strings.LastIndexByte(labels, ' '); ok && at >= 0 && strings.IndexByte("{ ", labels[0]) >= 0 {
+			all[labels[:at]], _ = strconv.ParseFloat(labels[at+1:], 64)
+		}
+	}
+	return all
 }

@@ -1,16 +1,13 @@
 package conformance_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"slices"
 	"strconv"
@@ -453,32 +450,10 @@ func (s *soak) eventually(what string, ok func() bool) {
 
 // metric returns the sum of the samples of a metric.
 func (s *soak) metric(name string) (sum float64) {
-	for _, value := range s.samples(name) {
+	for _, value := range s.service.samples(s.T, name) {
 		sum += value
 	}
 	return sum
-}
-
-// samples returns those of a metric, by their labels.
-func (s *soak) samples(name string) map[string]float64 {
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Get(s.service.metrics)
-	if err != nil {
-		s.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		s.Fatal(err)
-	}
-	all := map[string]float64{}
-	for line := range bytes.Lines(body) {
-		labels, ok := strings.CutPrefix(strings.TrimSpace(string(line)), name)
-		if at := strings.LastIndexByte(labels, ' '); ok && at >= 0 && strings.IndexByte("{ ", labels[0]) >= 0 {
-			all[labels[:at]], _ = strconv.ParseFloat(labels[at+1:], 64)
-		}
-	}
-	return all
 }
 
 // report prints what happened. Memory is judged if there was time for that: the
@@ -504,7 +479,7 @@ func (s *soak) report(files int, memory []int) {
 		quarters = append(quarters, quarter[len(quarter)/2])
 	}
 	row("memory by quarters, KiB, median", fmt.Sprint(quarters))
-	closed := s.samples("switchboard_client_connections_closed_total")
+	closed := s.service.samples(s.T, "switchboard_client_connections_closed_total")
 	for _, labels := range slices.Sorted(maps.Keys(closed)) {
 		if _, reason, ok := strings.Cut(labels, `reason="`); ok && closed[labels] > 0 {
 			row("closed: "+strings.Split(reason, `"`)[0], closed[labels])
