@@ -28,7 +28,7 @@ const (
 // its bound for it, and the others get everything in order; how late is logged.
 func TestSlowReaders(t *testing.T) {
 	long(t)
-	svc := startService(t, engines[0])
+	svc := startService(t, engines[0], "--timeouts-poll-wait", "5m") // a client that stops polling is not ended for that first
 	app := startApp(t, svc, "slow readers")
 	r := &readers{t: t, app: app}
 	for _, transport := range []negotiate.Transport{client.WebSockets, client.ServerSentEvents, client.LongPolling} {

@@ -14,6 +14,7 @@ const timed = ["keepalive"];
 const thrown = [
   /Server returned handshake error: /, // once more, before 5.0
   /Cannot send data if the connection is not in the 'Connected' State/, // items of an upload when the client stops
+  /Cannot send until the transport is connected/, // the same, once the transport has stopped
   /Connection stopped\./, // the same, when they were queued
   /(Not Found|No Connection with that ID: Status code '404')$/, // the same, when they were on their way
 ];
