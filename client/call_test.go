@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"switchboard/client"
+	"switchboard/service"
 )
 
 func TestInvoke(t *testing.T) {
@@ -253,5 +254,23 @@ func TestStreamThatIsNotTaken(t *testing.T) {
 	}
 	if n := must[int](t)(client.Invoke[int](t.Context(), c, "Add", 1, 2)); n != 3 {
 		t.Errorf("Add = %d, want 3", n)
+	}
+}
+
+// What a connection with Compression sends and gets is the same, and smaller.
+func TestCompression(t *testing.T) {
+	s := startWith(t, service.Config{DeflateFromBytes: 100})
+	text := strings.Repeat("switchboard ", 2000)
+	for _, compression := range []bool{false, true} {
+		before := s.service.Stats().DeflatedFrom
+		c := s.connect(t, "/plain", client.Config{Transports: client.WebSockets, Compression: compression})
+		if got := must[string](t)(client.Invoke[string](t.Context(), c, "Echo", text)); got != text {
+			t.Errorf("Echo gave %d bytes, want %d", len(got), len(text))
+		}
+		after := s.service.Stats()
+		from, to := after.DeflatedFrom-before, after.DeflatedTo
+		if compressed := from >= int64(len(text)) && to < from/10; compressed != compression {
+			t.Errorf("Compression %v: %d bytes of messages became %d", compression, from, to)
+		}
 	}
 }

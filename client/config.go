@@ -45,6 +45,10 @@ type Config struct {
 	// affinity want. Default http.DefaultClient.
 	HTTPClient *http.Client
 
+	// Compression has WebSocket messages compressed, in both directions, if the server
+	// agrees (permessage-deflate, each message on its own). Default: no compression.
+	Compression bool
+
 	// Reconnect tells how to go on when the connection is lost. Default: not at all,
 	// so that a lost connection has ended. [DefaultReconnect] is a good choice.
 	Reconnect ReconnectPolicy

@@ -110,9 +110,10 @@ func (h *hub) Exchange(ctx *appserver.Context, n int) (int, error) {
 
 // A site is an app with its service, in this process and on loopback.
 type site struct {
-	url string
-	hub *hub
-	hx  *appserver.HubContext
+	service *service.Service
+	url     string
+	hub     *hub
+	hx      *appserver.HubContext
 
 	mu    sync.Mutex
 	conns []net.Conn // guarded by mu
@@ -122,7 +123,12 @@ type site struct {
 // /plain, which does not. Users have the name of their token, and "bad" is 401.
 func start(t *testing.T) *site {
 	t.Helper()
-	svc, err := service.New(service.Config{})
+	return startWith(t, service.Config{})
+}
+
+func startWith(t *testing.T, config service.Config) *site {
+	t.Helper()
+	svc, err := service.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +142,7 @@ func start(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{hub: &hub{make(chan string, 1000)}}
+	s := &site{service: svc, hub: &hub{make(chan string, 1000)}}
 	if s.hx, err = app.MapHub("/hub", s.hub, func(c *appserver.HubConfig) { c.AllowStatefulReconnects = true }); err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,11 @@ type webSocket struct {
 }
 
 func dialWebSocket(ctx context.Context, r *requester, u *url.URL) (transport, error) {
-	conn, answer, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{HTTPClient: r.config.HTTPClient, HTTPHeader: r.header()})
+	options := websocket.DialOptions{HTTPClient: r.config.HTTPClient, HTTPHeader: r.header()}
+	if r.config.Compression {
+		options.CompressionMode = websocket.CompressionNoContextTakeover
+	}
+	conn, answer, err := websocket.Dial(ctx, u.String(), &options)
 	if err != nil {
 		if answer != nil && answer.StatusCode != http.StatusSwitchingProtocols {
 			return nil, httpError(answer)

@@ -62,6 +62,11 @@ type Config struct {
 	// Engine serves the sockets of clients. Default EngineAuto; there is no
 	// reason to change it but to compare.
 	Engine Engine `koanf:"engine"`
+	// DeflateFromBytes has WebSocket messages of this size and more compressed
+	// (permessage-deflate) for clients that offer it, as browsers do. A message to many
+	// clients is compressed once; smaller ones are sent as they are. It saves traffic
+	// and costs time: 1 KiB is a good value. Default: no compression.
+	DeflateFromBytes int `koanf:"deflate-from-bytes"`
 	// Timeouts and Limits have defaults for whatever is not set.
 	Timeouts Timeouts `koanf:"timeouts"`
 	Limits   Limits   `koanf:"limits"`
@@ -105,6 +110,9 @@ type Limits struct {
 	// bound, since the service passes a message on piece by piece and the app
 	// server has a limit of its own (32 KiB by default).
 	ClientMessageBytes int `koanf:"client-message-bytes"`
+	// ClientInflatedBytes bounds one compressed WebSocket message from a client, as it
+	// comes and inflated. Default 4 MiB.
+	ClientInflatedBytes int `koanf:"client-inflated-bytes"`
 	// ClientHandshakeBytes bounds a client's SignalR handshake request. Default 32 KiB.
 	ClientHandshakeBytes int `koanf:"client-handshake-bytes"`
 	// ClientQueueBytes bounds what waits for a client that does not read, or that
@@ -142,6 +150,7 @@ func (c Config) WithDefaults() Config {
 	set(&c.Timeouts.ClientSend, 10*time.Second)
 	set(&c.Timeouts.PollWait, 5*time.Second)
 	set(&c.Timeouts.Resume, 15*time.Second)
+	set(&c.Limits.ClientInflatedBytes, 4<<20)
 	set(&c.Limits.ClientHandshakeBytes, 32<<10)
 	set(&c.Limits.ClientQueueBytes, 4<<20)
 	set(&c.Limits.ServerMessageBytes, 64<<20)
@@ -187,6 +196,9 @@ func (c Config) Check() error {
 			mistake("endpoint", "%q is not an http or https URL", c.Endpoint)
 		}
 	}
+	if c.DeflateFromBytes < 0 {
+		mistake("deflate-from-bytes", "must not be negative")
+	}
 	for key, d := range c.Timeouts.byKey() {
 		if d < 0 {
 			mistake("timeouts."+key, "must not be negative")
@@ -211,6 +223,7 @@ func (t Timeouts) byKey() map[string]time.Duration {
 func (l Limits) byKey() map[string]int {
 	return map[string]int{
 		"client-connections": l.ClientConnections, "client-message-bytes": l.ClientMessageBytes,
+		"client-inflated-bytes":  l.ClientInflatedBytes,
 		"client-handshake-bytes": l.ClientHandshakeBytes, "client-queue-bytes": l.ClientQueueBytes,
 		"server-message-bytes": l.ServerMessageBytes, "server-queue-bytes": l.ServerQueueBytes,
 		"header-bytes": l.HeaderBytes,
@@ -222,6 +235,7 @@ func (c *Config) clientLimits() clientconn.Limits {
 		HandshakeTimeout: c.Timeouts.Handshake,
 		HandshakeBytes:   c.Limits.ClientHandshakeBytes,
 		MessageBytes:     c.Limits.ClientMessageBytes,
+		InflatedBytes:    c.Limits.ClientInflatedBytes,
 		QueueBytes:       c.Limits.ClientQueueBytes,
 		PartialBytes:     c.Limits.ServerMessageBytes,
 		SendTimeout:      c.Timeouts.ClientSend,

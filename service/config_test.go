@@ -13,15 +13,18 @@ func TestConfigMistakesNameTheirKeys(t *testing.T) {
 		AccessKeys: []string{"good", ""},
 		Mode:       "half",
 		Engine:     "steam",
-		Endpoint:   "localhost",
-		Timeouts:   service.Timeouts{Connect: -time.Second},
-		Limits:     service.Limits{ClientQueueBytes: -1},
+
+		DeflateFromBytes: -1,
+		Endpoint:         "localhost",
+		Timeouts:         service.Timeouts{Connect: -time.Second},
+		Limits:           service.Limits{ClientQueueBytes: -1},
 	})
 	if err == nil {
 		t.Fatal("New accepted it")
 	}
 	for _, want := range []string{
-		"access-keys[1]: must not be empty", `mode: "half" is not a mode`, `engine: "steam" is not an engine`, `endpoint: "localhost" is not`,
+		"access-keys[1]: must not be empty", `mode: "half" is not a mode`, `engine: "steam" is not an engine`, "deflate-from-bytes: must not be negative",
+		`endpoint: "localhost" is not`,
 		"timeouts.connect: must not be negative", "limits.client-queue-bytes: must not be negative",
 	} {
 		if !strings.Contains(err.Error(), want) {

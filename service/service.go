@@ -41,15 +41,16 @@ import (
 //
 // Its methods may be called from any goroutine.
 type Service struct {
-	config  Config
-	keys    atomic.Pointer[accesstoken.Keys]
-	router  *router.Router
-	clients *aspnetcore.Handler
-	servers *serverconn.Handler
-	loops   *eventloop.Loops  // nil where the system has none
-	keeper  serverless.Keeper // of clients without an app server
-	mux     *http.ServeMux
-	closing atomic.Bool
+	config     Config
+	keys       atomic.Pointer[accesstoken.Keys]
+	router     *router.Router
+	clients    *aspnetcore.Handler
+	servers    *serverconn.Handler
+	webSockets *websocket.Server // of clients
+	loops      *eventloop.Loops  // nil where the system has none
+	keeper     serverless.Keeper // of clients without an app server
+	mux        *http.ServeMux
+	closing    atomic.Bool
 
 	stop       context.CancelFunc // ends background
 	background sync.WaitGroup
@@ -75,12 +76,13 @@ func New(c Config) (*Service, error) {
 	if err := s.startLoops(); err != nil {
 		return nil, err
 	}
+	s.webSockets = &websocket.Server{Loops: s.loops, DeflateFrom: c.DeflateFromBytes}
 	s.clients = aspnetcore.New(aspnetcore.Config{
 		Keys:           s.keys.Load,
 		Router:         s.router,
 		InstanceID:     c.InstanceID,
 		Limits:         c.clientLimits(),
-		WebSockets:     websocket.Server{Loops: s.loops},
+		WebSockets:     s.webSockets,
 		ConnectTimeout: c.Timeouts.Connect,
 		PollWait:       c.Timeouts.PollWait,
 		MaxConnections: c.Limits.ClientConnections,

@@ -14,6 +14,8 @@ type Stats struct {
 	ServerConnectionsClosed map[string]int64 // since the start, by reason
 	RefusedClients          map[string]int64 // requests at /client whose token was refused, by reason
 	RefusedServers          map[string]int64 // the same at /server
+	DeflatedFrom            int64            // bytes of messages that clients got compressed, before that
+	DeflatedTo              int64            // the same bytes after it
 	Hubs                    []HubStats       // by name
 }
 
@@ -29,6 +31,7 @@ func (s *Service) Stats() Stats {
 		RefusedClients:          s.clients.Refused(),
 		RefusedServers:          s.servers.Refused(),
 	}
+	stats.DeflatedFrom, stats.DeflatedTo = s.webSockets.Deflated()
 	for _, h := range s.router.Hubs() {
 		stats.Hubs = append(stats.Hubs, h.Stats())
 	}

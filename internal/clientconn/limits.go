@@ -13,6 +13,9 @@ type Limits struct {
 	// service passes a message on in pieces and never holds it whole, and the
 	// hub has a limit of its own.
 	MessageBytes int
+	// InflatedBytes bounds a compressed WebSocket message of a client, as it came and
+	// inflated. Default 4 MiB.
+	InflatedBytes int
 	// QueueBytes bounds what waits for a client that does not read; above it
 	// the client is closed with SlowClient. A single message may be larger.
 	// Default 4 MiB.
@@ -33,6 +36,7 @@ type Limits struct {
 func (l Limits) WithDefaults() Limits {
 	setDefault(&l.HandshakeTimeout, 15*time.Second)
 	setDefault(&l.HandshakeBytes, 32<<10)
+	setDefault(&l.InflatedBytes, 4<<20)
 	setDefault(&l.QueueBytes, 4<<20)
 	setDefault(&l.PartialBytes, 64<<20)
 	setDefault(&l.SendTimeout, 10*time.Second)

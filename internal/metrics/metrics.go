@@ -45,6 +45,8 @@ var (
 	fromServers       = describe("messages_from_app_servers_total", "Messages of app servers, save pings.", "hub")
 	delivered         = describe("messages_to_clients_total", "Messages that were queued for a client.", "hub")
 	unknown           = describe("messages_unknown_total", "Messages of app servers whose type is not known; they are ignored.", "hub")
+	deflatedFrom      = describe("deflated_bytes_total", "Bytes of messages that clients got compressed, before compression.")
+	deflatedTo        = describe("deflated_to_bytes_total", "Bytes of messages that clients got compressed, after compression.")
 	refused           = describe("tokens_refused_total", "Requests whose access token was refused, by reason.", "endpoint", "reason")
 )
 
@@ -52,7 +54,7 @@ var (
 func (c collector) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		clientConnections, pendingClients, serverConnections, appServers, users, groups,
-		opened, resumed, closed, serversClosed, fromServers, delivered, unknown, refused,
+		opened, resumed, closed, serversClosed, fromServers, delivered, unknown, deflatedFrom, deflatedTo, refused,
 	} {
 		descs <- d
 	}
@@ -68,6 +70,8 @@ func (c collector) Collect(metrics chan<- prometheus.Metric) {
 		metrics <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
 	}
 	gauge(pendingClients, stats.ClientConnections)
+	counter(deflatedFrom, stats.DeflatedFrom)
+	counter(deflatedTo, stats.DeflatedTo)
 	for reason, n := range stats.ServerConnectionsClosed {
 		counter(serversClosed, n, reason)
 	}

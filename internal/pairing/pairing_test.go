@@ -3,6 +3,7 @@ package pairing_test
 import (
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 
 	"switchboard/internal/pairing"
@@ -125,5 +126,35 @@ func TestReasons(t *testing.T) {
 			t.Errorf("reason %+v: code or category is missing, or the code is used twice", r)
 		}
 		codes[r.Code] = true
+	}
+}
+
+// What one message is compressed to is made once, and not left to the next message.
+func TestSharedIsCompressedOnce(t *testing.T) {
+	made := 0
+	compress := func(to, from []byte) []byte {
+		made++
+		return append(append(to, "small "...), from...)
+	}
+	for _, text := range []string{"first", "second"} { // its memory is used again
+		s := pairing.NewShared([]byte(text))
+		var asking sync.WaitGroup
+		for range 8 {
+			s.Retain()
+			asking.Go(func() {
+				defer s.Release()
+				if got := string(s.Compressed(compress)); got != "small "+text {
+					t.Errorf("Compressed = %q", got)
+				}
+			})
+		}
+		asking.Wait()
+		if string(s.Bytes()) != text {
+			t.Errorf("Bytes = %q", s.Bytes())
+		}
+		s.Release()
+	}
+	if made != 2 {
+		t.Errorf("two messages were compressed %d times", made)
 	}
 }

@@ -76,7 +76,7 @@ func BenchmarkAccept(b *testing.B) {
 	r := upgrade("Connection", "keep-alive, Upgrade")
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := ws.Accept(r); err != nil {
+		if _, err := ws.Accept(r, ""); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -182,7 +182,7 @@ func FuzzAccept(f *testing.F) {
 		r := &http.Request{Method: method, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{
 			"Connection": {connection}, "Upgrade": {upgrade}, "Sec-Websocket-Version": {version}, "Sec-Websocket-Key": {key},
 		}}
-		b, err := ws.Accept(r)
+		b, err := ws.Accept(r, "")
 		if err != nil {
 			if refused, ok := errors.AsType[*ws.UpgradeError](err); !ok || refused.Status < 400 {
 				t.Errorf("Accept = %v, want an UpgradeError", err)

@@ -46,17 +46,20 @@ func (r *Reader) common(b []byte) (n int) {
 		return 0
 	}
 	r.head, r.at, r.message = head, atFresh, binaryMessage
+	r.Options &^= compressed
 	if head == finBit|byte(OpText) {
 		r.message = textStart
 	}
 	return n
 }
 
-// start reads the first byte: FIN, three reserved bits, the opcode.
+// start reads the first byte: FIN, three reserved bits, the opcode. The first of them
+// marks the first frame of a compressed message.
 func (r *Reader) start(c byte) *ProtocolError {
 	op := Opcode(c & opBits)
+	squeezed := c&byte(Compressed) != 0 && r.Options&MayCompress != 0 && (op == OpText || op == OpBinary)
 	switch {
-	case c&rsvBits != 0:
+	case c&rsvBits != 0 && (c&rsvBits != byte(Compressed) || !squeezed):
 		return errReserved
 	case !op.known():
 		return errOpcode
@@ -74,6 +77,12 @@ func (r *Reader) start(c byte) *ProtocolError {
 		r.message = textStart
 	default:
 		r.message = binaryMessage
+	}
+	if !op.IsControl() && op != OpContinuation {
+		r.Options &^= compressed
+		if squeezed {
+			r.Options |= compressed
+		}
 	}
 	r.head, r.at = c, atLength
 	return nil

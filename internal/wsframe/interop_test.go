@@ -44,7 +44,7 @@ func (h *echo) Control(op ws.Opcode, p []byte) error {
 
 func TestAnotherClientUnderstandsOurServer(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answer, err := ws.Accept(r)
+		answer, err := ws.Accept(r, "")
 		if err != nil {
 			t.Error(err)
 			return

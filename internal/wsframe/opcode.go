@@ -5,8 +5,8 @@
 // socket into a [Reader] as they come and gets payload back, in place and
 // without a copy; what it writes is made by the Append functions. The package
 // holds no socket, no buffer for messages, no timer and no limit: joining the
-// pieces of a message, bounding it, answering pings and closing are left to the
-// caller. Extensions and subprotocols are not offered, as SignalR has none.
+// pieces of a message, bounding it, inflating it, answering pings and closing are
+// left to the caller. There are no subprotocols, as SignalR has none.
 //
 // Source: RFC 6455, "The WebSocket Protocol".
 package wsframe
@@ -23,6 +23,11 @@ const (
 	OpClose        Opcode = 8
 	OpPing         Opcode = 9
 	OpPong         Opcode = 10
+
+	// Compressed marks the first frame of a compressed message: OpText|Compressed.
+	//
+	// Source: RFC 7692 section 6.
+	Compressed Opcode = 0x40
 )
 
 // IsControl reports whether frames of op stand between the frames of a message.
@@ -34,7 +39,7 @@ func (op Opcode) known() bool { return 0b111_0000_0111>>op&1 != 0 }
 // Bits of a frame's first two bytes.
 const (
 	finBit    = 0x80 // byte 0: last frame of its message
-	rsvBits   = 0x70 // byte 0: zero, as no extension was agreed on
+	rsvBits   = 0x70 // byte 0: zero, unless an extension was agreed on
 	opBits    = 0x0f // byte 0
 	maskBit   = 0x80 // byte 1: the payload is masked, and the key follows the length
 	length16  = 126  // byte 1: the length follows in 2 bytes

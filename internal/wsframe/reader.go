@@ -24,8 +24,11 @@ type Handler interface {
 type Options byte
 
 const (
-	FromServer Options = 1 << iota // the peer is a server: its frames are not masked
-	TrustText                      // text is not checked
+	FromServer  Options = 1 << iota // the peer is a server: its frames are not masked
+	TrustText                       // text is not checked
+	MayCompress                     // messages may be compressed, as was agreed on
+
+	compressed // state, not an option: the message that is being read is compressed
 )
 
 // A Reader is the state of one direction of one WebSocket connection. The zero
@@ -64,6 +67,13 @@ const (
 	atRest   place = 15 // payload, of which a part has come
 	atEnd    place = 16 // nothing that counts
 )
+
+// Compressed reports whether the message is compressed of which a piece is given to
+// [Handler.Data]: its bytes are as they came, and its text is not checked. A peer may
+// compress what it likes once that was agreed on; see [MayCompress].
+//
+// Source: RFC 7692 section 6.
+func (r *Reader) Compressed() bool { return r.Options&compressed != 0 }
 
 // Feed reads all of b and gives what it finds to h. Payload is unmasked in place,
 // so that b is changed. A [*ProtocolError] says what to close the connection with,
@@ -114,7 +124,7 @@ func (r *Reader) payload(b []byte, h Handler) (int, error) {
 
 func (r *Reader) data(p []byte, h Handler) error {
 	text := r.message >= textStart
-	if text && r.Options&TrustText == 0 {
+	if text && r.Options&(TrustText|compressed) == 0 {
 		high := xorText(p, r.key) & highBits
 		if high != 0 || r.message != textStart {
 			r.message = r.message.scan(p)

@@ -33,7 +33,7 @@ func TestRequestIsAccepted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := ws.Accept(r)
+	response, err := ws.Accept(r, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,15 +28,16 @@ const (
 const (
 	answerStart = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
 	answerEnd   = "\r\n\r\n"
+	extensions  = "\r\nSec-WebSocket-Extensions: "
 )
 
 // Accept checks that r asks for a WebSocket and returns the bytes of the answer,
-// which are for the hijacked connection. Nothing else is agreed on: subprotocols
-// and extensions that the client offers are passed over. The error is an
-// [*UpgradeError].
+// which are for the hijacked connection. It agrees on the extension, unless that is
+// empty; others that the client offers are passed over, as are subprotocols. The error
+// is an [*UpgradeError].
 //
 // Source: RFC 6455 sections 4.2 and 4.4.
-func Accept(r *http.Request) (response []byte, err error) {
+func Accept(r *http.Request, extension string) (response []byte, err error) {
 	if err := checkRequest(r); err != nil {
 		return nil, err
 	}
@@ -45,9 +46,12 @@ func Accept(r *http.Request) (response []byte, err error) {
 		return nil, &UpgradeError{http.StatusBadRequest, nil, "Sec-WebSocket-Key is not one key of 16 bytes in base64"}
 	}
 	key := [keySize]byte([]byte(keys[0]))
-	b := make([]byte, 0, len(answerStart)+acceptLen+len(answerEnd))
+	b := make([]byte, 0, len(answerStart)+acceptLen+len(extensions)+len(extension)+len(answerEnd))
 	b = append(b, answerStart...)
 	b = appendAccept(b, key)
+	if extension != "" {
+		b = append(append(b, extensions...), extension...)
+	}
 	return append(b, answerEnd...), nil
 }
 

@@ -37,7 +37,7 @@ func TestAcceptAnswersAsTheRFCSays(t *testing.T) {
 		"later version":  {Method: http.MethodGet, ProtoMajor: 1, ProtoMinor: 2, Header: upgrade().Header},
 	}
 	for name, r := range tests {
-		if got, err := ws.Accept(r); err != nil || string(got) != want {
+		if got, err := ws.Accept(r, ""); err != nil || string(got) != want {
 			t.Errorf("%s: Accept = %q, %v, want %q", name, got, err, want)
 		}
 	}
@@ -69,7 +69,7 @@ func TestAcceptRefuses(t *testing.T) {
 		{"key not in base64", upgrade("Sec-Websocket-Key", "dGhlIHNhbXBsZSBub25jZQ*="), 400, ""},
 	}
 	for _, tt := range tests {
-		response, err := ws.Accept(tt.r)
+		response, err := ws.Accept(tt.r, "")
 		refused, ok := errors.AsType[*ws.UpgradeError](err)
 		if !ok || response != nil || refused.Status != tt.status || refused.Reason == "" {
 			t.Errorf("%s: Accept = %q, %v, want status %d", tt.name, response, err, tt.status)
@@ -84,7 +84,7 @@ func TestAcceptRefuses(t *testing.T) {
 func TestAcceptAllocatesItsAnswerOnly(t *testing.T) {
 	r := upgrade("Connection", "keep-alive, Upgrade")
 	if n := testing.AllocsPerRun(100, func() {
-		if _, err := ws.Accept(r); err != nil {
+		if _, err := ws.Accept(r, ""); err != nil {
 			t.Error(err)
 		}
 	}); n != 1 {

@@ -80,3 +80,16 @@ func (m message) scan(p []byte) message {
 	}
 	return message(s & 63)
 }
+
+// A Text checks text that comes in pieces. The zero value has seen nothing.
+type Text struct{ at message }
+
+// Check reports whether all so far can be the start of a text in UTF-8, and if p is
+// the end of it, whether it is one.
+func (t *Text) Check(p []byte, end bool) bool {
+	if t.at == noMessage {
+		t.at = textStart
+	}
+	t.at = t.at.scan(p)
+	return t.at != textBroken && (!end || t.at == textStart)
+}

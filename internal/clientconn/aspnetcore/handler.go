@@ -26,7 +26,7 @@ type Config struct {
 	Router     *router.Router
 	InstanceID string            // told to app servers in Asrs-Instance-Id
 	Limits     clientconn.Limits // with defaults filled in
-	WebSockets websocket.Server
+	WebSockets *websocket.Server
 	// ConnectTimeout is the time from negotiate to the transport's first request.
 	ConnectTimeout time.Duration
 	// MaxConnections bounds the open client connections and those negotiated; 0 is no bound.

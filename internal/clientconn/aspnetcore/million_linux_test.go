@@ -149,7 +149,7 @@ func TestSimulatedClients(t *testing.T) {
 	routes := router.New(log, nil)
 	handler := aspnetcore.New(aspnetcore.Config{
 		Keys: func() *accesstoken.Keys { return keys }, Router: routes, InstanceID: "simulation",
-		Limits: clientconn.Limits{}.WithDefaults(), WebSockets: websocket.Server{Loops: loops},
+		Limits: clientconn.Limits{}.WithDefaults(), WebSockets: &websocket.Server{Loops: loops},
 		ConnectTimeout: 15 * time.Second, Log: log,
 	})
 	app := &appServer{routes.Hub("chat"), make(chan string, 1000)}

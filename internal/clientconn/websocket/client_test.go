@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"switchboard/internal/wsdeflate"
 	"switchboard/internal/wsframe"
 )
 
@@ -74,10 +75,11 @@ type client struct {
 	net.Conn
 	t      testing.TB
 	id     string
+	agreed string // extension
 	in     *bufio.Reader
 	frames wsframe.Reader
-	data   strings.Builder // of a message that is not complete
-	events []string        // that were not asked for yet
+	data   []byte   // of a message that is not complete
+	events []string // that were not asked for yet
 }
 
 func (s *service) tlsDialer(address string, certificate *x509.Certificate) func() (net.Conn, error) {
@@ -108,7 +110,10 @@ func (s *service) connect(id string) *client {
 	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	c := &client{
 		Conn: conn, t: s.t, id: id, in: bufio.NewReader(conn),
-		frames: wsframe.Reader{Options: wsframe.FromServer},
+		frames: wsframe.Reader{Options: wsframe.FromServer}, agreed: s.agreed,
+	}
+	if c.agreed != "" {
+		c.frames.Options |= wsframe.MayCompress
 	}
 	s.t.Cleanup(func() { c.Conn.Close() })
 	return c
@@ -118,7 +123,11 @@ func (s *service) connect(id string) *client {
 func (s *service) upgraded(id, early string) *client {
 	s.t.Helper()
 	c := s.connect(id)
-	c.send(upgrade(id) + early)
+	request := upgrade(id)
+	if s.offer != "" {
+		request = strings.TrimSuffix(request, "\r\n") + "Sec-WebSocket-Extensions: " + s.offer + "\r\n\r\n"
+	}
+	c.send(request + early)
 	c.readAnswer()
 	return c
 }
@@ -134,7 +143,11 @@ func (c *client) readAnswer() {
 		answer.WriteByte(b)
 	}
 	want := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-		"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+		"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+	if c.agreed != "" {
+		want += "Sec-WebSocket-Extensions: " + c.agreed + "\r\n"
+	}
+	want += "\r\n"
 	if answer.String() != want {
 		c.t.Fatalf("answer to the upgrade: %q, want %q", answer.String(), want)
 	}
@@ -164,8 +177,8 @@ func (c *client) send(wire string) {
 	}
 }
 
-// next returns what comes next: "text hello", "binary x", "pong x", "close 1000",
-// "EOF" or "reset".
+// next returns what comes next: "text hello", "binary x", "deflated text hello",
+// "pong x", "close 1000", "EOF" or "reset".
 func (c *client) next() string {
 	c.t.Helper()
 	for len(c.events) == 0 {
@@ -190,13 +203,19 @@ func (c *client) next() string {
 }
 
 func (c *client) Data(p []byte, text, first, fin bool) error {
-	if first {
-		c.data.WriteString(map[bool]string{true: "text ", false: "binary "}[text])
+	if c.data = append(c.data, p...); !fin {
+		return nil
 	}
-	if c.data.Write(p); fin {
-		c.events = append(c.events, c.data.String())
-		c.data.Reset()
+	event := map[bool]string{true: "text ", false: "binary "}[text]
+	if c.frames.Compressed() {
+		event = "deflated " + event
+		if err := wsdeflate.Inflate(c.data, 64<<20, func(p []byte) error { event += string(p); return nil }); err != nil {
+			return err
+		}
+	} else {
+		event += string(c.data)
 	}
+	c.events, c.data = append(c.events, event), c.data[:0]
 	return nil
 }
 

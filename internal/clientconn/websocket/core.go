@@ -23,16 +23,20 @@ type core struct {
 	owner  Owner
 	frames wsframe.Reader
 
-	control   []byte // control frames to send: pongs, and the close; nil for none
-	closeCode int    // of our close frame; 0: normal
-	deaf      bool   // the client broke the protocol; its frames are no longer read
-	heardBye  bool   // the client's close frame has come
-	saidBye   bool   // our close frame is among what was composed
+	deflate   *deflate // nil unless compression was agreed on
+	control   []byte   // control frames to send: pongs, and the close; nil for none
+	closeCode uint16   // of our close frame; 0: normal
+	deaf      bool     // the client broke the protocol; its frames are no longer read
+	heardBye  bool     // the client's close frame has come
+	saidBye   bool     // our close frame is among what was composed
 }
 
 // Data passes bytes on, whatever the type of the frame: only the handshake
 // decides the encoding. What a closing connection still gets is dropped.
-func (c *core) Data(p []byte, _, _, _ bool) error {
+func (c *core) Data(p []byte, text, _, fin bool) error {
+	if c.frames.Compressed() {
+		return c.inflate(p, text, fin)
+	}
 	_ = c.conn.Receive(p) // an error means that it closes, which it tells by Wake
 	return nil
 }
@@ -47,7 +51,7 @@ func (c *core) Control(op wsframe.Opcode, p []byte) error {
 	case wsframe.OpClose:
 		c.heardBye = true
 		if code, _ := wsframe.ParseClose(p); code != wsframe.CloseNoStatus {
-			c.closeCode = code // it is sent back
+			c.closeCode = uint16(code) // it is sent back
 		}
 		c.conn.Close(pairing.ClosedByClient, "")
 	}
@@ -64,7 +68,7 @@ func (c *core) feed(b []byte) {
 	}
 	err := c.frames.Feed(b, c)
 	if breach, ok := errors.AsType[*wsframe.ProtocolError](err); ok {
-		c.deaf, c.closeCode = true, breach.Code
+		c.deaf, c.closeCode = true, uint16(breach.Code)
 		c.conn.Close(pairing.BadMessage, breach.Reason)
 	}
 }
@@ -88,10 +92,10 @@ func (c *core) compose(s *scratch) []byte {
 	s.messages = out.Messages
 	b := append(s.frames[:0], c.control...)
 	c.control = nil
-	b = appendMessages(b, out)
+	b = c.appendMessages(b, out)
 	if out.Ended && !c.saidBye {
 		c.saidBye = true
-		b = wsframe.AppendClose(b, max(c.closeCode, wsframe.CloseNormal), "")
+		b = wsframe.AppendClose(b, max(int(c.closeCode), wsframe.CloseNormal), "")
 	}
 	for i, message := range out.Messages {
 		message.Release()
@@ -103,14 +107,18 @@ func (c *core) compose(s *scratch) []byte {
 
 // appendMessages makes frames. A hub message never crosses the boundary of a
 // WebSocket message; several small ones share one.
-func appendMessages(b []byte, out clientconn.Out) []byte {
+func (c *core) appendMessages(b []byte, out clientconn.Out) []byte {
 	op := wsframe.OpText
 	if out.Binary {
 		op = wsframe.OpBinary
 	}
 	for messages := out.Messages; len(messages) > 0; {
+		if all, ok := c.appendCompressed(b, op, messages[0]); ok {
+			b, messages = all, messages[1:]
+			continue
+		}
 		n, size := 1, len(messages[0].Bytes())
-		for out.Joinable && n < len(messages) && size+len(messages[n].Bytes()) <= joinedBytes {
+		for out.Joinable && n < len(messages) && size+len(messages[n].Bytes()) <= joinedBytes && !c.compresses(messages[n]) {
 			size += len(messages[n].Bytes())
 			n++
 		}

@@ -39,6 +39,8 @@ type engine struct {
 	name            string
 	loops, tls, mem bool
 	listener        bool // TCP connections come from a websocket.Listener
+
+	deflateFrom int // of the server
 }
 
 // reads tells how many bytes the engine reads at once.
@@ -83,6 +85,8 @@ type service struct {
 	refuse bool                    // connections are refused
 	secure tls.Config              // of clients over TLS; may be changed before they connect
 	below  func(net.Conn) net.Conn // makes what is below TLS at clients; may be nil
+	offer  string                  // of clients, in Sec-WebSocket-Extensions; "": none
+	agreed string                  // that is the answer to it
 
 	mu      sync.Mutex
 	conns   map[string]*clientconn.Conn // by id; guarded by mu, as is all below
@@ -108,7 +112,7 @@ func start(t testing.TB, e engine, l clientconn.Limits) *service {
 			t.Fatal(err)
 		}
 	}
-	sockets := websocket.Server{Loops: loops}
+	sockets := websocket.Server{Loops: loops, DeflateFrom: e.deflateFrom}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sockets.Serve(w, r, func(t clientconn.Transport) (*clientconn.Conn, websocket.Owner, error) { return s.accept(w, r, t) })
 	}))

@@ -7,10 +7,12 @@ package websocket
 import (
 	"net"
 	"net/http"
+	"sync/atomic"
 
 	"switchboard/internal/clientconn"
 	"switchboard/internal/eventloop"
 	"switchboard/internal/pairing"
+	"switchboard/internal/wsdeflate"
 	"switchboard/internal/wsframe"
 )
 
@@ -18,7 +20,16 @@ import (
 type Server struct {
 	// Loops serve the sockets; nil has a goroutine serve each.
 	Loops *eventloop.Loops
+	// DeflateFrom is the size in bytes from which messages are compressed for a client
+	// that offers permessage-deflate; 0: that is not agreed on.
+	DeflateFrom int
+
+	deflatedFrom, deflatedTo atomic.Int64 // bytes
 }
+
+// Deflated returns how many bytes of messages were sent compressed since the start, and
+// how many they were then. What went to several clients counts for each.
+func (s *Server) Deflated() (from, to int64) { return s.deflatedFrom.Load(), s.deflatedTo.Load() }
 
 // An Owner is told when a connection has ended.
 type Owner interface{ Ended() }
@@ -35,7 +46,11 @@ type carrier interface {
 // transport. An error of open has been answered by it; so are requests that are
 // not for a WebSocket. Serve may return long before the connection has ended.
 func (s *Server) Serve(w http.ResponseWriter, r *http.Request, open func(clientconn.Transport) (*clientconn.Conn, Owner, error)) {
-	answer, err := wsframe.Accept(r)
+	extension := ""
+	if s.DeflateFrom > 0 && wsdeflate.Offered(r.Header["Sec-Websocket-Extensions"]) {
+		extension = wsdeflate.Answer
+	}
+	answer, err := wsframe.Accept(r, extension)
 	if refusal, ok := err.(*wsframe.UpgradeError); ok {
 		refuse(w, refusal)
 		return
@@ -45,9 +60,14 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, open func(clientc
 	if err != nil {
 		return
 	}
-	carrier.core().conn, carrier.core().owner = conn, owner
+	c := carrier.core()
+	c.conn, c.owner = conn, owner
+	if extension != "" {
+		c.deflate = &deflate{server: s}
+		c.frames.Options |= wsframe.MayCompress
+	}
 	if err := upgrade(w, carrier, answer); err != nil {
-		carrier.core().finish(pairing.TransportLost)
+		c.finish(pairing.TransportLost)
 	}
 }
 
