@@ -178,7 +178,7 @@ func TestCallFailuresAreLogged(t *testing.T) {
 }
 
 // Trap T11: what is sent to the caller during a call arrives before its answer.
-func TestSendsToCallerPrecedeCompletion(t *testing.T) {
+func TestTrapT11SendsToCallerPrecedeCompletion(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := start(t, &chatHub{})
 		c := a.conn.connect(t, "c1")

@@ -1,6 +1,7 @@
 package appserver_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -13,12 +14,13 @@ import (
 
 // sendHub sends from within a call.
 type sendHub struct {
-	to   func(appserver.CallerClients) appserver.ClientProxy
-	errs chan error
+	to     func(appserver.CallerClients) appserver.ClientProxy
+	target string // default: say
+	errs   chan error
 }
 
 func (h *sendHub) Go(ctx *appserver.Context) {
-	h.errs <- h.to(ctx.Clients()).Send(ctx, "say", "hi", 1)
+	h.errs <- h.to(ctx.Clients()).Send(ctx, cmp.Or(h.target, "say"), "hi", 1)
 }
 
 func TestTargets(t *testing.T) {
@@ -217,4 +219,17 @@ func TestServiceErrorStopsSending(t *testing.T) {
 		c.send(t, invoke("1", "Echo", `"still read"`))
 		c.want(t, `{"type":3,"invocationId":"1","result":"still read"}`)
 	})
+}
+
+// Trap T24: clients find their handlers by the exact name, and hub methods have any case
+// (TestCallAnswers). The app's spelling is what is sent.
+func TestTrapT24TargetIsSentAsWritten(t *testing.T) {
+	for _, target := range []string{"receive", "Receive", "rEcEiVe", "with space", "日本"} {
+		bubble(t, func(t *testing.T) {
+			h := &sendHub{errs: make(chan error, 1), to: func(c appserver.CallerClients) appserver.ClientProxy { return c.Caller() }, target: target}
+			a := start(t, h)
+			a.conn.connect(t, "c1").send(t, `{"type":1,"target":"GO","arguments":[]}`)
+			a.conn.want(t, &serviceprotocol.MultiConnectionData{ConnectionIDs: []string{"c1"}, Payloads: calling(target, "hi", 1)[:1]})
+		})
+	}
 }

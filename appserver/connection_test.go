@@ -360,7 +360,7 @@ func TestPendingBytesAreGivenBack(t *testing.T) {
 }
 
 // Trap T5: pings depend on the last ping, not on other traffic.
-func TestKeepAlive(t *testing.T) {
+func TestTrapT5KeepAliveDependsOnWhatIsSent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := start(t, &echoHub{})
 		c := a.conn.connect(t, "c1")
@@ -377,6 +377,35 @@ func TestKeepAlive(t *testing.T) {
 		}
 		if pings < 3 || pings > 4 {
 			t.Errorf("%d pings in a busy minute, want one every 15 s", pings)
+		}
+	})
+}
+
+// Trap T6: a client that pings is alive, and is not pinged back.
+func TestTrapT6PingIsNotAnswered(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := start(t, &echoHub{})
+		c := a.conn.connect(t, "c1")
+		for range 100 {
+			c.send(t, `{"type":6}`)
+		}
+		a.conn.quiet(t)
+	})
+}
+
+// Trap T7: clients give up after 30 s without a message, whatever the hub is set to: by
+// default there are two pings in that time.
+func TestTrapT7PingsComeInTime(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := start(t, &echoHub{})
+		c := a.conn.connect(t, "c1")
+		for range 4 {
+			begin := time.Now()
+			c.want(t, `{"type":6}`)
+			if took := time.Since(begin); took > 16*time.Second {
+				t.Errorf("a ping after %v, want one every 15 s", took)
+			}
+			c.send(t, `{"type":6}`)
 		}
 	})
 }

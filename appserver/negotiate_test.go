@@ -154,7 +154,7 @@ func TestNegotiateRefusals(t *testing.T) {
 }
 
 // Trap T12: with a body, the client's error would not be "Unauthorized".
-func TestNegotiateRefusalWithoutBody(t *testing.T) {
+func TestTrapT12NegotiateRefusalWithoutBody(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := prepare(t, newFakeService(t), appserver.Config{
 			Identify: func(*http.Request) (appserver.Identity, error) {

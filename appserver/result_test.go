@@ -135,7 +135,7 @@ func TestClientResultOfWrongTypeInDetail(t *testing.T) {
 
 // A call that waits for the client lets the calls behind it run, but those do not
 // run beside each other.
-func TestClientResultGivesUpItsSlot(t *testing.T) {
+func TestTrapT26ClientResultGivesUpItsSlot(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newResultHub()
 		c := start(t, h).conn.connect(t, "c1")

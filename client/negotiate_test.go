@@ -103,7 +103,7 @@ func TestNegotiateErrorsAreTyped(t *testing.T) {
 }
 
 // Trap T22: the path is extended, and the query stays as it is.
-func TestT22NegotiateURL(t *testing.T) {
+func TestTrapT22NegotiateURL(t *testing.T) {
 	for path, want := range map[string]string{
 		"/hub":                               "/hub/negotiate?negotiateVersion=1",
 		"/hub/?a=%20b":                       "/hub/negotiate?a=%20b&negotiateVersion=1",

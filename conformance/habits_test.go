@@ -227,7 +227,7 @@ func TestHabitsT38T39JavaSendsBinaryFrames(t *testing.T) {
 }
 
 // Trap T40: the Java client ends long polling by DELETE, and waits for its open poll.
-func TestHabitsT40JavaDeletesWhileItPolls(t *testing.T) {
+func TestTrapT40JavaDeletesWhileItPolls(t *testing.T) {
 	h := negotiateByHand(t, startHabits(t), javaHeader, false)
 	if status, body := h.do(http.MethodGet, h.url, nil, ""); status != http.StatusOK || len(body) > 0 {
 		t.Fatalf("first poll: %d %q", status, body)
@@ -359,7 +359,7 @@ func streamEvents(t *testing.T, h *habit) {
 
 // Trap T17: the Swift client polls on and on unless a poll is answered 204, so a connection
 // that has ended gives it one.
-func TestHabitsT17SwiftPollsUntilItIsTold(t *testing.T) {
+func TestTrapT17SwiftPollsUntilItIsTold(t *testing.T) {
 	h := negotiateByHand(t, startHabits(t), swiftHeader, false)
 	h.do(http.MethodGet, h.url, nil, "")
 	h.do(http.MethodPost, h.url, []byte(`{"protocol":"json","version":1}`+"\x1e"+`{"type":1,"target":"Abort","arguments":[]}`+"\x1e"), "")

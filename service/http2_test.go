@@ -177,7 +177,7 @@ func TestHTTP2WithoutTLS(t *testing.T) {
 
 // Trap T34: a client that tries CONNECT, as for a WebSocket over HTTP/2, is answered and
 // can fall back.
-func TestT34ConnectOverHTTP2(t *testing.T) {
+func TestTrapT34ConnectOverHTTP2(t *testing.T) {
 	_, address, trust := startSecure(t)
 	transport := &http.Transport{TLSClientConfig: trust.Clone(), ForceAttemptHTTP2: true}
 	defer transport.CloseIdleConnections()

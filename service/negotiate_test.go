@@ -132,7 +132,7 @@ func TestRefusedRequests(t *testing.T) {
 	}
 }
 
-func TestPreflightNeedsNoToken(t *testing.T) {
+func TestTrapT13PreflightNeedsNoToken(t *testing.T) {
 	svc := servicetest.Start(t, service.Config{})
 	response, _ := request(t, "OPTIONS", svc.URL+"/client/negotiate?hub=chat", "", http.Header{
 		"Origin":                         {"https://app.example"},

@@ -15,7 +15,7 @@ import (
 	"switchboard/serviceprotocol"
 )
 
-func TestShutdownLetsClientsReconnect(t *testing.T) {
+func TestTrapT28ShutdownLetsClientsReconnect(t *testing.T) {
 	svc := servicetest.Start(t, service.Config{})
 	app := svc.AppServer("chat")
 	client, id := svc.Open(app, "chat", "json")

@@ -179,7 +179,7 @@ func TestResumeComesToAnEnd(t *testing.T) {
 }
 
 // Connections that end for good when their socket does.
-func TestNotResumable(t *testing.T) {
+func TestTrapT36NotResumable(t *testing.T) {
 	tests := []struct {
 		name, request string
 		change        func(*clientconn.Origin)

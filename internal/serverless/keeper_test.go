@@ -64,7 +64,7 @@ func open(t *testing.T, r *serverless.Responder, id, protocol string) {
 	}
 }
 
-func TestKeepAlive(t *testing.T) {
+func TestTrapT5KeepAliveDependsOnWhatIsSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var keeper serverless.Keeper
 		h := &hub{start: time.Now()}

@@ -40,7 +40,8 @@ func TestPingsAreAnswered(t *testing.T) {
 	})
 }
 
-func TestServiceCloses(t *testing.T) {
+// Trap T15: another code is an error to clients, 1001 too.
+func TestTrapT15ServiceClosesWith1000(t *testing.T) {
 	tests := []struct {
 		name  string
 		close func(s *service, id string)
