@@ -38,6 +38,14 @@
 // See [App.MapHub] for the rules. Inside a call, [Context] knows the client and
 // reaches other clients; outside of calls, [HubContext] does.
 //
+// # Values
+//
+// Arguments and results are encoded as encoding/json does it, and in MessagePack by the
+// same rules: a field is called what its json tag says, and else by its name in Go,
+// unchanged. Clients of a .NET hub see camelCase in JSON by default; give such tags for
+// them. A field that is named otherwise in MessagePack has a msgpack tag too. Bytes are
+// base64 in JSON and binary in MessagePack; see package hubprotocol for all types.
+//
 // # Errors
 //
 // A client is not told why its call failed, unless the hub returns a [HubError]

@@ -172,3 +172,41 @@ func Example_stream() {
 	}
 	log.Fatal(app.Run(context.Background()))
 }
+
+// Players are clients by the methods that they have: a type of the app's own, of which the
+// compiler checks every use.
+type Players struct{ appserver.ClientProxy }
+
+// Moved tells the players where a piece went.
+func (p Players) Moved(ctx context.Context, piece string, x, y int) error {
+	return p.Send(ctx, "moved", piece, x, y)
+}
+
+// Accept asks one player, and waits for the answer.
+func (p Players) Accept(ctx context.Context, draw bool) (bool, error) {
+	return appserver.Invoke[bool](ctx, p.ClientProxy, "accept", draw)
+}
+
+// Game is a hub with typed clients.
+type Game struct{}
+
+func (*Game) Move(ctx *appserver.Context, table, piece string, x, y int) error {
+	return Players{ctx.Clients().OthersInGroup(table)}.Moved(ctx, piece, x, y)
+}
+
+// Typed clients are a struct around a ClientProxy: names of methods and types of arguments
+// are written down once.
+func Example_typedClients() {
+	app, err := appserver.New(appserver.Config{ConnectionString: os.Getenv("SWITCHBOARD_CONNECTION_STRING")})
+	if err != nil {
+		log.Fatal(err)
+	}
+	hub, err := app.MapHub("/game", &Game{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	everybody := Players{hub.Clients().All()}
+	if err := everybody.Moved(context.Background(), "knight", 3, 5); err != nil {
+		log.Print(err)
+	}
+}
