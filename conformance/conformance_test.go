@@ -1,12 +1,22 @@
 package conformance_test
 
 import (
+	"flag"
+	"strconv"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain has more clients run at once than there are processors: they wait more than they work.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	parallel := flag.Lookup("test.parallel")
+	if n, err := strconv.Atoi(parallel.DefValue); err == nil && parallel.Value.String() == parallel.DefValue {
+		_ = flag.Set("test.parallel", strconv.Itoa(2*n))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // versions are those that package.json installs and clients/versions.js knows. The
 // engines differ below what a version sees, so all are tested with one of them only.
