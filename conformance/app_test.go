@@ -155,9 +155,8 @@ func (a *app) restart() error {
 
 // links are the sockets of the server connections.
 type links struct {
-	mu    sync.Mutex
-	open  []net.Conn // guarded by mu, as is dials
-	dials int
+	mu   sync.Mutex
+	open []net.Conn // guarded by mu
 }
 
 // client returns an HTTP client whose sockets can be cut.
@@ -172,7 +171,6 @@ func (l *links) client(trust *tls.Config) *http.Client {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.open = append(l.open, conn)
-			l.dials++
 			return conn, nil
 		},
 	}}
@@ -186,13 +184,6 @@ func (l *links) cutOne() {
 		_ = l.open[0].Close()
 		l.open = l.open[1:]
 	}
-}
-
-// dialed tells how many there have been.
-func (l *links) dialed() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.dials
 }
 
 // cut closes all sockets without a word.

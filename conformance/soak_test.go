@@ -60,6 +60,7 @@ type soakCounts struct {
 func TestSoak(t *testing.T) {
 	long(t)
 	s := startSoak(t)
+	s.eventually("all server connections are open", func() bool { return s.metric("switchboard_server_connections") == 5 })
 	files := openFiles(t, s.service.pid)
 	ctx, cancel := context.WithTimeout(t.Context(), *soakTime)
 	defer cancel()
@@ -371,9 +372,11 @@ func (s *soak) cut(ctx context.Context) {
 		s.ticking.Lock()
 		if s.settle(ctx) {
 			s.counts.cuts.Add(1)
-			dialed := s.links.dialed()
+			open, ended := s.metric("switchboard_server_connections"), s.metric("switchboard_server_connections_closed_total")
 			s.links.cutOne()
-			s.eventually("a server connection is replaced", func() bool { return s.links.dialed() > dialed })
+			s.eventually("a server connection is replaced", func() bool {
+				return s.metric("switchboard_server_connections_closed_total") > ended && s.metric("switchboard_server_connections") == open
+			})
 		}
 		s.ticking.Unlock()
 	}

@@ -86,7 +86,12 @@ func connectClient(ctx context.Context, s *service, hub, token string) (*soakCli
 		return nil, err
 	}
 	if err = c.send(`{"protocol":"json","version":1}`); err == nil {
-		_, err = c.next(time.Now().Add(wait)) // the answer is {}
+		var answer soakMessage // {} or a refusal
+		answer, err = c.next(time.Now().Add(wait))
+		if answer.Error != "" {
+			answer.AllowReconnect = answer.Error == "Server connection dropped." || answer.Error == "No server available."
+			err = &closeError{answer}
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
