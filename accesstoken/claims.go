@@ -28,6 +28,13 @@ const (
 	ClaimID             = "asrs.s.id"      // reserved; no SDK sets it
 )
 
+// Values of ClaimSticky: whether another app server will do when that of
+// ClaimServerName is not connected.
+const (
+	StickyPreferred = "Preferred"
+	StickyRequired  = "Required"
+)
+
 // Names of the user's identity in a token: short in both, long in
 // OpenConnection. In the token of an app server ClaimNameID is the server id.
 const (

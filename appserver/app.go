@@ -147,6 +147,7 @@ func (a *App) Run(ctx context.Context) error {
 		for range a.config.ServerConnections {
 			connections.Go(func() { h.keepConnected(connected) })
 		}
+		connections.Go(func() { h.meetDemand(connected) })
 	}
 	connections.Go(func() { a.keepAlive(connected, hubs) })
 

@@ -31,6 +31,15 @@ type Config struct {
 	// Default 5.
 	ServerConnections int
 
+	// MaxServerConnections bounds the connections of a hub when the service asks for
+	// more of them, because it has many clients. Less than ServerConnections means
+	// that number. Default: no bound.
+	MaxServerConnections int
+
+	// Sticky keeps a client with the app server that answered its negotiate request.
+	// Default: StickyDisabled.
+	Sticky StickyMode
+
 	// ServerID names this process to the service. Default: the host's name and
 	// a random number.
 	ServerID string
@@ -57,6 +66,19 @@ type Config struct {
 	// Logger gets what operators want to know. Default: nothing is logged.
 	Logger *slog.Logger
 }
+
+// A StickyMode tells whether a client goes to the app server that answered its
+// negotiate request, which may keep something for it.
+//
+// Source: azure-signalr ServerStickyMode.cs.
+type StickyMode string
+
+// The modes of Config.Sticky.
+const (
+	StickyDisabled  StickyMode = ""                          // the service chooses
+	StickyPreferred StickyMode = accesstoken.StickyPreferred // if that app server is connected
+	StickyRequired  StickyMode = accesstoken.StickyRequired  // else the client is refused
+)
 
 // A Service is a service in this process, such as a *service.Service.
 type Service interface {
@@ -96,6 +118,14 @@ func (c *Config) check() (*accesstoken.Endpoint, error) {
 	}
 	if c.ServerConnections < 0 {
 		mistakes = append(mistakes, errors.New("ServerConnections: must not be negative"))
+	}
+	if c.MaxServerConnections < 0 {
+		mistakes = append(mistakes, errors.New("MaxServerConnections: must not be negative"))
+	}
+	switch c.Sticky {
+	case StickyDisabled, StickyPreferred, StickyRequired:
+	default:
+		mistakes = append(mistakes, fmt.Errorf("Sticky: %q is neither Preferred nor Required", c.Sticky))
 	}
 	if c.TokenLifetime < 0 {
 		mistakes = append(mistakes, errors.New("TokenLifetime: must not be negative"))

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"switchboard/serviceprotocol"
 )
 
 // keepConnected holds one of the hub's server connections, and opens a new one
@@ -15,7 +17,7 @@ func (h *hub) keepConnected(ctx context.Context) {
 	for {
 		var s *serverConn
 		err := line.connect(ctx, func() (err error) {
-			if s, err = h.dial(ctx); err != nil && ctx.Err() == nil {
+			if s, err = h.dial(ctx, serviceprotocol.ConnectionDefault, ""); err != nil && ctx.Err() == nil {
 				h.log.Warn("server connection not opened", "error", err)
 			}
 			return err

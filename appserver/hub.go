@@ -33,6 +33,9 @@ type hub struct {
 	load    load
 	backoff backoff
 
+	demand   chan string  // service instances that ask for a server connection; capacity 1, never closed
+	onDemand atomic.Int64 // connections that such a request has led to
+
 	connectedOnce chan struct{} // closed by the first server connection
 	once          sync.Once     // for connectedOnce
 
@@ -53,7 +56,7 @@ func newHub(a *App, path string, value any, configure []func(*HubConfig)) (*hub,
 	if typ == nil || typ.Kind() != reflect.Pointer || typ.Elem().Kind() != reflect.Struct || reflect.ValueOf(value).IsNil() {
 		return nil, fmt.Errorf("hub is %T, not a pointer to a struct", value)
 	}
-	h := &hub{app: a, config: a.config.HubDefaults, connectedOnce: make(chan struct{})}
+	h := &hub{app: a, config: a.config.HubDefaults, demand: make(chan string, 1), connectedOnce: make(chan struct{})}
 	h.config.Filters = slices.Clip(h.config.Filters) // a hub that appends shall not write into another's
 	h.config.Allow = maps.Clone(h.config.Allow)
 	for _, f := range configure {

@@ -143,6 +143,10 @@ func (h *hub) clientToken(identity Identity) (string, error) {
 	if identity.UserID != "" {
 		add(accesstoken.ClaimUserID, identity.UserID)
 	}
+	if c := h.app.config; c.Sticky != StickyDisabled {
+		add(accesstoken.ClaimServerName, c.ServerID)
+		add(accesstoken.ClaimSticky, string(c.Sticky))
+	}
 	if s := int(h.config.HandshakeTimeout / time.Second); s != 15 && s >= 1 && s <= 30 {
 		add(accesstoken.ClaimHandshakeWait, strconv.Itoa(s))
 	}

@@ -8,6 +8,7 @@ import (
 	"hash/maphash"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -39,15 +40,20 @@ type serverConn struct {
 	refused atomic.Bool  // the service has reported an error; it takes nothing more
 }
 
-// dial opens a server connection.
-func (h *hub) dial(ctx context.Context) (*serverConn, error) {
+// dial opens a server connection. target is the service instance that asked for one
+// on demand, else empty.
+func (h *hub) dial(ctx context.Context, kind serviceprotocol.ConnectionType, target string) (*serverConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	header, err := h.app.serverHeader(h.name)
 	if err != nil {
 		return nil, err
 	}
-	socket, _, err := websocket.Dial(ctx, h.app.endpoint.ServerURL(h.name, newConnectionID()), &websocket.DialOptions{
+	address := h.app.endpoint.ServerURL(h.name, newConnectionID())
+	if target != "" {
+		address += "&target=" + url.QueryEscape(target)
+	}
+	socket, _, err := websocket.Dial(ctx, address, &websocket.DialOptions{
 		HTTPClient: h.app.config.HTTPClient,
 		HTTPHeader: header,
 	})
@@ -59,7 +65,7 @@ func (h *hub) dial(ctx context.Context) (*serverConn, error) {
 		Ping:      s.keepAlivePing,
 		Malformed: func(err error) { h.log.Warn("service message skipped", "error", err) },
 	})
-	request := &serviceprotocol.HandshakeRequest{Version: serviceprotocol.Version}
+	request := &serviceprotocol.HandshakeRequest{Version: serviceprotocol.Version, ConnectionType: kind}
 	if h.config.AllowStatefulReconnects {
 		request.AllowStatefulReconnects = new(true)
 	}
@@ -188,6 +194,9 @@ func (s *serverConn) handlePing(m *serviceprotocol.Ping) {
 	if node, ok := m.Get(serviceprotocol.PingOffline); ok {
 		s.drop(func(c *client) bool { return node == "" || c.node == node }, errInstanceGone)
 		return
+	}
+	if target, ok := m.Get(serviceprotocol.PingTarget); ok && target != "" {
+		s.hub.wanted(target)
 	}
 	for key, field := range map[string]*atomic.Int64{
 		serviceprotocol.PingClientCount: &s.hub.load.clients,

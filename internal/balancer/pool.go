@@ -33,13 +33,14 @@ func (p *Pool[S]) Retire(s S) {
 	}
 }
 
-// Pick returns the eligible server connection with the fewest clients and
-// counts one more client for it; ok is false if none is eligible.
-func (p *Pool[S]) Pick() (s S, ok bool) {
+// Pick returns the eligible server connection with the fewest clients, of those that
+// fit, and counts one more client for it; ok is false if there is none. A nil fits
+// means that all do.
+func (p *Pool[S]) Pick(fits func(S) bool) (s S, ok bool) {
 	var best *member[S]
 	for i := range p.members {
 		m := p.members[(p.first+i)%len(p.members)]
-		if !m.retired && (best == nil || m.clients < best.clients) {
+		if !m.retired && (best == nil || m.clients < best.clients) && (fits == nil || fits(m.server)) {
 			best = m
 		}
 	}

@@ -22,7 +22,7 @@ func TestClientsSpreadEvenly(t *testing.T) {
 	servers := []string{"a", "b", "c", "d", "e"}
 	p := newPool(servers...)
 	for range 1000 {
-		p.Pick()
+		p.Pick(nil)
 	}
 	for _, s := range servers {
 		if got := p.Clients(s); got != 200 {
@@ -36,7 +36,7 @@ func TestEqualsTakeTurns(t *testing.T) {
 	p := newPool("a", "b", "c")
 	picked := map[string]int{}
 	for range 300 {
-		s, _ := p.Pick()
+		s, _ := p.Pick(nil)
 		picked[s]++
 		p.Release(s)
 	}
@@ -50,13 +50,29 @@ func TestEqualsTakeTurns(t *testing.T) {
 func TestNewServerConnectionFillsUpFirst(t *testing.T) {
 	p := newPool("a")
 	for range 10 {
-		p.Pick()
+		p.Pick(nil)
 	}
 	p.Add("b")
 	for i := range 10 {
-		if s, _ := p.Pick(); s != "b" {
+		if s, _ := p.Pick(nil); s != "b" {
 			t.Errorf("pick %d is %s, want b, which has fewer clients", i, s)
 		}
+	}
+}
+
+func TestPickAmongThoseThatFit(t *testing.T) {
+	p := newPool("a1", "a2", "b1")
+	fits := func(s string) bool { return s[0] == 'a' }
+	for range 10 {
+		p.Pick(fits)
+	}
+	if a1, a2, b := p.Clients("a1"), p.Clients("a2"), p.Clients("b1"); a1 != 5 || a2 != 5 || b != 0 {
+		t.Errorf("%d, %d and %d clients, want 5, 5 and 0", a1, a2, b)
+	}
+	p.Retire("a1")
+	p.Retire("a2")
+	if s, ok := p.Pick(fits); ok {
+		t.Errorf("Pick() = %q, want none: those that fit are retired", s)
 	}
 }
 
@@ -74,7 +90,7 @@ func TestNobodyToPick(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.do(tt.pool)
-			if s, ok := tt.pool.Pick(); ok || s != "" {
+			if s, ok := tt.pool.Pick(nil); ok || s != "" {
 				t.Errorf("Pick() = %q, %v; want none", s, ok)
 			}
 		})
@@ -126,7 +142,7 @@ func TestPoolAgreesWithAModel(t *testing.T) {
 				model[s].clients--
 			},
 			"pick": func(t *rapid.T) {
-				s, ok := p.Pick()
+				s, ok := p.Pick(nil)
 				fewest := -1
 				for _, m := range model {
 					if !m.retired && (fewest < 0 || m.clients < fewest) {

@@ -144,7 +144,7 @@ func (t *transport) isAborted() bool {
 // ends with the test.
 func open(t testing.TB, l clientconn.Limits, change ...func(*clientconn.Origin)) *link {
 	t.Helper()
-	hub := router.New(slog.New(slog.DiscardHandler), nil).Hub("chat")
+	hub := router.New(router.Config{Log: slog.New(slog.DiscardHandler)}).Hub("chat")
 	a := &app{}
 	hub.AddServer(a, router.Traits{CarriesClients: true})
 	return openOn(t, hub, a, l, change...)

@@ -15,7 +15,7 @@ import (
 // Clients come and go while app servers send, close and vanish: the race
 // detector looks on, and in the end nobody is left.
 func TestManyClientsAtOnce(t *testing.T) {
-	hub := router.New(slog.New(slog.DiscardHandler), nil).Hub("chat")
+	hub := router.New(router.Config{Log: slog.New(slog.DiscardHandler)}).Hub("chat")
 	stays := &app{}
 	hub.AddServer(stays, router.Traits{CarriesClients: true})
 	stop := make(chan struct{})

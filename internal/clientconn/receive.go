@@ -86,6 +86,8 @@ func (c *Conn) connect(o *Origin, request hubprotocol.HandshakeRequest) error {
 		Protocol:     c.protocol,
 	})
 	switch {
+	case errors.Is(err, router.ErrServerAway):
+		return c.fail(pairing.NoServer, "The app server that this client has to stay with is not connected.")
 	case errors.Is(err, router.ErrNoServer):
 		return c.fail(pairing.NoServer, "")
 	case err != nil:

@@ -147,7 +147,7 @@ func TestSizeOfTheHandshakeRequest(t *testing.T) {
 }
 
 func TestNoServerForTheClient(t *testing.T) {
-	c := openOn(t, router.New(slog.New(slog.DiscardHandler), nil).Hub("empty"), nil, clientconn.Limits{})
+	c := openOn(t, router.New(router.Config{Log: slog.New(slog.DiscardHandler)}).Hub("empty"), nil, clientconn.Limits{})
 	if err := c.Receive([]byte(jsonRequest)); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Receive: %v, want net.ErrClosed", err)
 	}

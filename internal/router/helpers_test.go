@@ -129,7 +129,7 @@ type hub struct {
 }
 
 func newHub(t testing.TB) *hub {
-	h := router.New(slog.New(slog.DiscardHandler), nil).Hub("chat")
+	h := router.New(router.Config{Log: slog.New(slog.DiscardHandler)}).Hub("chat")
 	return &hub{Hub: h, t: t, clients: map[string]*client{}, pairs: map[string]*pairing.Pair{}}
 }
 

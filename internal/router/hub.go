@@ -21,19 +21,26 @@ import (
 // ErrNoServer means that no app server is connected to the hub.
 var ErrNoServer = errors.New("no server connection for hub")
 
-// A Router has the hubs of a node.
-type Router struct {
-	log     *slog.Logger
-	standIn func(*Hub) pairing.Server // may be nil
-	mu      sync.Mutex
-	hubs    map[string]*Hub // guarded by mu; hubs stay, their names come from holders of a key
+// Config of a Router.
+type Config struct {
+	Log *slog.Logger
+	// StandIn makes what serves the clients of a hub that find no server
+	// connection. It may be nil.
+	StandIn func(*Hub) pairing.Server
+	// ClientsPerConnection is how many clients a server connection should have at
+	// most: with more on average, an app server is asked for another one. 0 asks for none.
+	ClientsPerConnection int
 }
 
-// New returns a router without hubs. If standIn is not nil, it makes what
-// serves the clients of a hub that find no server connection.
-func New(log *slog.Logger, standIn func(*Hub) pairing.Server) *Router {
-	return &Router{log: log, standIn: standIn, hubs: map[string]*Hub{}}
+// A Router has the hubs of a node.
+type Router struct {
+	config Config
+	mu     sync.Mutex
+	hubs   map[string]*Hub // guarded by mu; hubs stay, their names come from holders of a key
 }
+
+// New returns a router without hubs.
+func New(c Config) *Router { return &Router{config: c, hubs: map[string]*Hub{}} }
 
 // Hub returns the hub with this name, in lower case and with the application's
 // prefix if there is one. It is made at its first use.
@@ -42,9 +49,9 @@ func (r *Router) Hub(name string) *Hub {
 	defer r.mu.Unlock()
 	h := r.hubs[name]
 	if h == nil {
-		h = &Hub{name: name, log: r.log.With("hub", name), ids: map[string]int{}, closed: newCloseCounts()}
-		if r.standIn != nil {
-			h.standIn = r.standIn(h)
+		h = &Hub{name: name, config: &r.config, log: r.config.Log.With("hub", name), ids: map[string]int{}, closed: newCloseCounts()}
+		if r.config.StandIn != nil {
+			h.standIn = r.config.StandIn(h)
 		}
 		r.hubs[name] = h
 	}
@@ -66,6 +73,7 @@ func (r *Router) Hubs() []*Hub {
 // apart from those of all other hubs.
 type Hub struct {
 	name    string
+	config  *Config
 	log     *slog.Logger
 	standIn pairing.Server // serves clients when no server connection does; may be nil
 
@@ -145,7 +153,7 @@ func (h *Hub) RemoveServer(s pairing.Server) int {
 // Connect pairs a client with a server connection and announces it there. From
 // then on it is reachable by all that is sent to the hub.
 func (h *Hub) Connect(c pairing.Client, open *serviceprotocol.OpenConnection) (*pairing.Pair, error) {
-	p, err := h.bind(c)
+	p, err := h.bind(c, wishOf(open.Claims))
 	if err != nil {
 		return nil, fmt.Errorf("open client connection %q on hub %q: %w", c.ID(), h.name, err)
 	}
@@ -157,15 +165,12 @@ func (h *Hub) Connect(c pairing.Client, open *serviceprotocol.OpenConnection) (*
 	return p, nil
 }
 
-func (h *Hub) bind(c pairing.Client) (*pairing.Pair, error) {
+func (h *Hub) bind(c pairing.Client, w wish) (*pairing.Pair, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s, ok := h.servers.Pick()
-	if !ok {
-		s = h.standIn
-	}
-	if s == nil {
-		return nil, ErrNoServer
+	s, err := h.pickLocked(w)
+	if err != nil {
+		return nil, err
 	}
 	p, err := h.pairs.Bind(c, s)
 	if err != nil {

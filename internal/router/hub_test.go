@@ -33,7 +33,7 @@ func (s *sink) Multicast(*pairing.Shared)                           {}
 func (s *sink) Close(*pairing.Reason, string)                       {}
 
 func TestHubsAreMadeOnce(t *testing.T) {
-	r := router.New(slog.New(slog.DiscardHandler), nil)
+	r := router.New(router.Config{Log: slog.New(slog.DiscardHandler)})
 	chat := r.Hub("chat")
 	if r.Hub("chat") != chat || r.Hub("other") == chat || chat.Name() != "chat" {
 		t.Error("a name does not lead to one hub")
@@ -111,7 +111,7 @@ func TestClientsSpreadOverServerConnections(t *testing.T) {
 
 func TestStandInServesWhoFindsNoServerConnection(t *testing.T) {
 	standIn := &server{id: "stand-in"}
-	h := &hub{Hub: router.New(slog.New(slog.DiscardHandler), func(*router.Hub) pairing.Server { return standIn }).Hub("chat"), t: t,
+	h := &hub{Hub: router.New(router.Config{Log: slog.New(slog.DiscardHandler), StandIn: func(*router.Hub) pairing.Server { return standIn }}).Hub("chat"), t: t,
 		clients: map[string]*client{}, pairs: map[string]*pairing.Pair{}}
 	h.connect("a", "", "json")
 	s := h.server("s")
@@ -252,6 +252,53 @@ func TestClosedClientsAreCountedByReason(t *testing.T) {
 		}
 		if counts[i] != want {
 			t.Errorf("ClientsClosed[%d] = %+v, want %+v", i, counts[i], want)
+		}
+	}
+}
+
+// A client says in its token which app server it wants.
+func TestSticky(t *testing.T) {
+	tests := []struct {
+		server, mode string
+		retire       bool
+		want         string // server connection
+		err          error
+	}{
+		{"", "", false, "a2", nil}, // the one with the fewest clients
+		{"a", "Preferred", false, "a2", nil},
+		{"b", "Preferred", false, "b1", nil},
+		{"b", "Required", false, "b1", nil},
+		{"b", "", false, "b1", nil},
+		{"c", "Preferred", false, "a2", nil},
+		{"c", "Required", false, "", router.ErrServerAway},
+		{"b", "Preferred", true, "a2", nil}, // it takes no new clients
+		{"b", "Required", true, "", router.ErrServerAway},
+		{"weak", "Required", false, "", router.ErrServerAway},
+	}
+	for _, tt := range tests {
+		h := newHub(t)
+		a1, a2, b1 := &server{id: "a1", serverID: "a"}, &server{id: "a2", serverID: "a"}, &server{id: "b1", serverID: "b"}
+		for i, s := range []*server{b1, a1, a2} { // each gets a client, and b1 two more
+			h.AddServer(s, router.Traits{CarriesClients: true})
+			for n := range 3 - 2*min(i, 1) {
+				h.connect(fmt.Sprint(s.id, n), "", "json")
+			}
+		}
+		h.AddServer(&server{id: "weak1", serverID: "weak"}, router.Traits{})
+		h.Disconnect(h.pairs["a20"], "")
+		if tt.retire {
+			h.RetireServer(b1)
+		}
+		claims := []serviceprotocol.Claim{{Type: "asrs.s.uid", Value: "ann"}, {Type: "asrs.s.sn", Value: tt.server}, {Type: "asrs.s.ssticky", Value: tt.mode}}
+		p, err := h.Connect(&client{id: "x"}, &serviceprotocol.OpenConnection{ConnectionID: "x", Claims: claims})
+		if tt.err != nil {
+			if !errors.Is(err, tt.err) || !errors.Is(err, router.ErrNoServer) {
+				t.Errorf("%+v: %v, want %v", tt, err, tt.err)
+			}
+			continue
+		}
+		if err != nil || p.Server.ID() != tt.want {
+			t.Errorf("%+v: %+v, %v", tt, p, err)
 		}
 	}
 }

@@ -146,7 +146,7 @@ func TestSimulatedClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	routes := router.New(log, nil)
+	routes := router.New(router.Config{Log: log})
 	handler := aspnetcore.New(aspnetcore.Config{
 		Keys: func() *accesstoken.Keys { return keys }, Router: routes, InstanceID: "simulation",
 		Limits: clientconn.Limits{}.WithDefaults(), WebSockets: &websocket.Server{Loops: loops},

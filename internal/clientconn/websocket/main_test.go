@@ -101,7 +101,7 @@ func start(t testing.TB, e engine, l clientconn.Limits) *service {
 		t: t, engine: e, app: newApp(t),
 		conns: map[string]*clientconn.Conn{}, reasons: map[string]string{}, ended: map[string]chan string{},
 	}
-	s.hub = router.New(slog.New(slog.DiscardHandler), nil).Hub("chat")
+	s.hub = router.New(router.Config{Log: slog.New(slog.DiscardHandler)}).Hub("chat")
 	s.hub.AddServer(s.app, router.Traits{CarriesClients: true})
 	s.env = &clientconn.Env{Limits: l.WithDefaults(), Log: slog.New(reasonLog{Handler: slog.DiscardHandler, s: s})}
 	before := openDescriptors(t)
