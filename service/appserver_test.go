@@ -35,16 +35,49 @@ func TestServerConnectionHandshakeRefusals(t *testing.T) {
 	}
 }
 
-func TestConnectionTypesOnDemandAndWeak(t *testing.T) {
+func TestWeakServerConnectionGetsNoClients(t *testing.T) {
 	svc := servicetest.Start(t, service.Config{})
 	weak := svc.AppServer("chat", serviceprotocol.HandshakeRequest{Version: 1, ConnectionType: serviceprotocol.ConnectionWeak})
 	refused := svc.Client("chat", "json")
 	refused.Expect(`{"error":"No server available."}` + "\x1e")
 
-	app := svc.AppServer("chat", serviceprotocol.HandshakeRequest{Version: 1, ConnectionType: serviceprotocol.ConnectionOnDemand})
+	app := svc.AppServer("chat")
 	client, _ := svc.Open(app, "chat", "json")
 	weak.Send(&serviceprotocol.BroadcastData{Payloads: serviceprotocol.Payloads{{Protocol: "json", Data: []byte(`{"type":6}` + "\x1e")}}})
 	client.Expect(`{"type":6}` + "\x1e")
+}
+
+// An app server is asked for a connection when it has too many clients for those that it
+// has, and one that it was not asked for is refused.
+func TestServerConnectionOnDemand(t *testing.T) {
+	svc := servicetest.Start(t, service.Config{
+		InstanceID:    "here",
+		Timeouts:      service.Timeouts{Ping: 10 * time.Millisecond},
+		LoadBalancing: service.LoadBalancing{Clients: 2},
+	})
+	onDemand := serviceprotocol.HandshakeRequest{Version: 1, ConnectionType: serviceprotocol.ConnectionOnDemand}
+	app := svc.AppServer("chat")
+	if _, err := svc.DialAppServer("chat", onDemand); err == nil || !strings.Contains(err.Error(), "The service has not asked for this server connection") {
+		t.Errorf("unasked: %v, want a refusal", err)
+	}
+	for range 3 {
+		svc.Client("chat", "json")
+	}
+	for asked := false; !asked; { // after what tells of the clients
+		ping, ok := app.Next().(*serviceprotocol.Ping)
+		if !ok {
+			continue
+		}
+		target, _ := ping.Get(serviceprotocol.PingTarget)
+		if asked = target == "here"; !asked {
+			t.Fatalf("ping %v, want one with the instance", ping.Messages)
+		}
+	}
+	second := svc.AppServer("chat", onDemand)
+	svc.Open(second, "chat", "json")
+	if got := svc.Stats().Hubs[0]; got.OnDemand != 1 || got.ServerConnections != 2 || got.ServersAsked == 0 {
+		t.Errorf("%+v", got)
+	}
 }
 
 func TestNoServerForHub(t *testing.T) {

@@ -67,12 +67,28 @@ type Config struct {
 	// clients is compressed once; smaller ones are sent as they are. It saves traffic
 	// and costs time: 1 KiB is a good value. Default: no compression.
 	DeflateFromBytes int `koanf:"deflate-from-bytes"`
+	// LoadBalancing says when app servers are asked for more server connections.
+	LoadBalancing LoadBalancing `koanf:"load-balancing"`
 	// Timeouts and Limits have defaults for whatever is not set.
 	Timeouts Timeouts `koanf:"timeouts"`
 	Limits   Limits   `koanf:"limits"`
 	// Logger gets what operators want to know: every close with its reason,
 	// every refusal. Default: nothing is logged.
 	Logger *slog.Logger `koanf:"-"`
+}
+
+// LoadBalancing of a Service. Zero means the default. An app server is asked, by a
+// "target" ping, to open one more server connection to a hub when its connections are
+// too few, again and again until it has opened enough. A connection that was opened so
+// is closed again when the others would have been enough for a minute, with half the
+// clients, and its clients have gone.
+type LoadBalancing struct {
+	// Clients is how many clients a server connection should have at most, on average
+	// over those that an app server has. Default 2000.
+	Clients int `koanf:"clients"`
+	// QueueBytes is how much may wait for a server connection before another one is
+	// asked for. Default 256 KiB.
+	QueueBytes int `koanf:"queue-bytes"`
 }
 
 // Timeouts of a Service. Zero means the default.
@@ -142,6 +158,8 @@ const bodyTimeout = 5 * time.Second
 func (c Config) WithDefaults() Config {
 	set(&c.Mode, ModeDefault)
 	set(&c.Engine, EngineAuto)
+	set(&c.LoadBalancing.Clients, 2000)
+	set(&c.LoadBalancing.QueueBytes, 256<<10)
 	set(&c.Timeouts.Handshake, 15*time.Second)
 	set(&c.Timeouts.Connect, 15*time.Second)
 	set(&c.Timeouts.Ping, 5*time.Second)
@@ -198,6 +216,12 @@ func (c Config) Check() error {
 	}
 	if c.DeflateFromBytes < 0 {
 		mistake("deflate-from-bytes", "must not be negative")
+	}
+	if c.LoadBalancing.Clients < 0 {
+		mistake("load-balancing.clients", "must not be negative")
+	}
+	if c.LoadBalancing.QueueBytes < 0 {
+		mistake("load-balancing.queue-bytes", "must not be negative")
 	}
 	for key, d := range c.Timeouts.byKey() {
 		if d < 0 {

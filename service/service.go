@@ -69,7 +69,7 @@ func New(c Config) (*Service, error) {
 	set(&c.InstanceID, rand.Text())
 	set(&c.Endpoint, "http://localhost")
 	s := &Service{config: c}
-	s.router = router.New(router.Config{Log: c.Logger, StandIn: s.standIn()})
+	s.router = router.New(router.Config{Log: c.Logger, StandIn: s.standIn(), ClientsPerConnection: c.LoadBalancing.Clients})
 	if err := s.SetAccessKeys(c.AccessKeys...); err != nil {
 		return nil, err
 	}
@@ -93,6 +93,8 @@ func New(c Config) (*Service, error) {
 		Router:           s.router,
 		Clients:          s.clients.Connections,
 		Capacity:         c.Limits.ClientConnections,
+		InstanceID:       c.InstanceID,
+		CrowdedBytes:     c.LoadBalancing.QueueBytes,
 		SendersOnly:      c.Mode == ModeServerless,
 		HandshakeTimeout: c.Timeouts.Handshake,
 		Mux:              c.muxOptions(),

@@ -23,6 +23,8 @@ var usages = map[string]string{
 	"instance-id":                   "`name` of this instance for app servers (default random)",
 	"engine":                        "what serves the sockets of clients: auto or goroutines",
 	"deflate-from-bytes":            "size of the smallest WebSocket message to compress, such as 1KiB (default no compression)",
+	"load-balancing.clients":        "clients per server connection above which an app server is asked for another one",
+	"load-balancing.queue-bytes":    "bytes that wait for a server connection above which another one is asked for",
 	"timeouts.handshake":            "longest wait for a handshake",
 	"timeouts.connect":              "longest time from a client's negotiate to its connection",
 	"timeouts.ping":                 "time between pings to an app server",

@@ -15,7 +15,16 @@ type Pool[S comparable] struct {
 type member[S comparable] struct {
 	server  S
 	clients int
-	retired bool
+	retired bool // for good
+	rests   bool // until it is needed
+}
+
+// before tells whether m gets a new client rather than other.
+func (m *member[S]) before(other *member[S]) bool {
+	if m.rests != other.rests {
+		return other.rests
+	}
+	return m.clients < other.clients
 }
 
 // Add makes s eligible.
@@ -33,6 +42,54 @@ func (p *Pool[S]) Retire(s S) {
 	}
 }
 
+// Rest keeps s from being picked as long as another one can be.
+func (p *Pool[S]) Rest(s S) {
+	if m := p.find(s); m != nil {
+		m.rests = true
+	}
+}
+
+// Rests tells whether s rests.
+func (p *Pool[S]) Rests(s S) bool {
+	m := p.find(s)
+	return m != nil && m.rests
+}
+
+// Wake has all that rest and fit picked again, and tells whether there are any.
+func (p *Pool[S]) Wake(fits func(S) bool) (any bool) {
+	for _, m := range p.members {
+		if m.rests && fits(m.server) {
+			m.rests, any = false, true
+		}
+	}
+	return any
+}
+
+// Load returns how many of those that fit can be picked, and how many clients all of
+// them have together.
+func (p *Pool[S]) Load(fits func(S) bool) (servers, clients int) {
+	for _, m := range p.members {
+		if m.retired || !fits(m.server) {
+			continue
+		}
+		clients += m.clients
+		if !m.rests {
+			servers++
+		}
+	}
+	return servers, clients
+}
+
+// First returns the first that fits and can be picked, or nothing.
+func (p *Pool[S]) First(fits func(S) bool) (s S) {
+	for _, m := range p.members {
+		if !m.retired && !m.rests && fits(m.server) {
+			return m.server
+		}
+	}
+	return s
+}
+
 // Pick returns the eligible server connection with the fewest clients, of those that
 // fit, and counts one more client for it; ok is false if there is none. A nil fits
 // means that all do.
@@ -40,7 +97,7 @@ func (p *Pool[S]) Pick(fits func(S) bool) (s S, ok bool) {
 	var best *member[S]
 	for i := range p.members {
 		m := p.members[(p.first+i)%len(p.members)]
-		if !m.retired && (best == nil || m.clients < best.clients) && (fits == nil || fits(m.server)) {
+		if !m.retired && (fits == nil || fits(m.server)) && (best == nil || m.before(best)) {
 			best = m
 		}
 	}

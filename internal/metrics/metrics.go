@@ -35,6 +35,8 @@ var (
 	clientConnections = describe("client_connections", "Client connections that are paired.", "hub")
 	pendingClients    = describe("client_connections_all", "Client connections of all hubs, negotiated and handshaking ones included.")
 	serverConnections = describe("server_connections", "Server connections of all types.", "hub")
+	onDemand          = describe("server_connections_on_demand", "Server connections that the service has asked for.", "hub")
+	asked             = describe("server_connections_asked_total", "Times that an app server was asked for another server connection.", "hub")
 	appServers        = describe("app_servers", "App server instances with a server connection.", "hub")
 	users             = describe("users", "Users with a client connection.", "hub")
 	groups            = describe("groups", "Groups with a client connection.", "hub")
@@ -53,7 +55,7 @@ var (
 // Describe names every metric.
 func (c collector) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		clientConnections, pendingClients, serverConnections, appServers, users, groups,
+		clientConnections, pendingClients, serverConnections, onDemand, asked, appServers, users, groups,
 		opened, resumed, closed, serversClosed, fromServers, delivered, unknown, deflatedFrom, deflatedTo, refused,
 	} {
 		descs <- d
@@ -84,6 +86,8 @@ func (c collector) Collect(metrics chan<- prometheus.Metric) {
 	for _, h := range stats.Hubs {
 		gauge(clientConnections, h.Clients, h.Hub)
 		gauge(serverConnections, h.ServerConnections, h.Hub)
+		gauge(onDemand, h.OnDemand, h.Hub)
+		counter(asked, h.ServersAsked, h.Hub)
 		gauge(appServers, len(h.Servers), h.Hub)
 		gauge(users, h.Users, h.Hub)
 		gauge(groups, h.Groups, h.Hub)

@@ -49,7 +49,7 @@ func (r *Router) Hub(name string) *Hub {
 	defer r.mu.Unlock()
 	h := r.hubs[name]
 	if h == nil {
-		h = &Hub{name: name, config: &r.config, log: r.config.Log.With("hub", name), ids: map[string]int{}, closed: newCloseCounts()}
+		h = &Hub{name: name, config: &r.config, log: r.config.Log.With("hub", name), apps: map[string]*appServer{}, closed: newCloseCounts()}
 		if r.config.StandIn != nil {
 			h.standIn = r.config.StandIn(h)
 		}
@@ -77,16 +77,19 @@ type Hub struct {
 	log     *slog.Logger
 	standIn pairing.Server // serves clients when no server connection does; may be nil
 
-	mu      sync.RWMutex
-	pairs   pairing.Table               // guarded by mu, as is all below
-	users   groups.Sets[pairing.Client] // by user id
-	groups  groups.Sets[pairing.Client] // by group name
-	records groups.Records
-	servers balancer.Pool[pairing.Server]
-	resumes map[pairing.Server]bool // that allow stateful reconnect; nil when none does
-	ids     map[string]int          // app server instance to its number of server connections, of all types
+	mu       sync.RWMutex
+	pairs    pairing.Table               // guarded by mu, as is all below
+	users    groups.Sets[pairing.Client] // by user id
+	groups   groups.Sets[pairing.Client] // by group name
+	records  groups.Records
+	servers  balancer.Pool[pairing.Server]
+	demands  int64                    // on-demand connections so far
+	resumes  map[pairing.Server]bool  // that allow stateful reconnect; nil when none does
+	apps     map[string]*appServer    // by id of the app server instance
+	onDemand map[pairing.Server]int64 // those opened on demand, by when; nil when none was
 
 	closed    closeCounts  // client connections that ended; fixed map of atomics
+	asks      atomic.Int64 // for server connections
 	resumed   atomic.Int64 // client connections that went on over another socket
 	connected atomic.Int64 // client connections ever opened
 	messages  atomic.Int64 // messages from app servers
@@ -100,6 +103,7 @@ func (h *Hub) Name() string { return h.name }
 // Traits are what a server connection said of itself in its handshake.
 type Traits struct {
 	CarriesClients bool // it gets new clients
+	OnDemand       bool // the service asked for it
 	Resumes        bool // its hub allows stateful reconnect, and it knows ConnectionReconnect
 }
 
@@ -108,7 +112,12 @@ type Traits struct {
 func (h *Hub) AddServer(s pairing.Server, traits Traits) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.ids[s.ServerID()]++
+	app := h.apps[s.ServerID()]
+	if app == nil {
+		app = new(appServer)
+		h.apps[s.ServerID()] = app
+	}
+	app.connections++
 	if traits.Resumes {
 		if h.resumes == nil {
 			h.resumes = map[pairing.Server]bool{}
@@ -117,6 +126,13 @@ func (h *Hub) AddServer(s pairing.Server, traits Traits) {
 	}
 	if traits.CarriesClients {
 		h.servers.Add(s)
+	}
+	if traits.OnDemand {
+		if h.onDemand == nil {
+			h.onDemand = map[pairing.Server]int64{}
+		}
+		h.demands++
+		h.onDemand[s] = h.demands
 	}
 }
 
@@ -131,11 +147,14 @@ func (h *Hub) RetireServer(s pairing.Server) {
 // clients. It returns how many those were.
 func (h *Hub) RemoveServer(s pairing.Server) int {
 	h.mu.Lock()
-	if h.ids[s.ServerID()]--; h.ids[s.ServerID()] == 0 {
-		delete(h.ids, s.ServerID())
+	if app := h.apps[s.ServerID()]; app != nil {
+		if app.connections--; app.connections == 0 {
+			delete(h.apps, s.ServerID())
+		}
 	}
 	h.servers.Remove(s)
 	delete(h.resumes, s)
+	delete(h.onDemand, s)
 	var lost []*pairing.Pair
 	for p := range h.pairs.Of(s) {
 		lost = append(lost, p)
@@ -191,7 +210,7 @@ func (h *Hub) bind(c pairing.Client, w wish) (*pairing.Pair, error) {
 func (h *Hub) AllowsResume() bool {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return len(h.resumes) > 0 || h.standIn != nil && len(h.ids) == 0
+	return len(h.resumes) > 0 || h.standIn != nil && len(h.apps) == 0
 }
 
 // Resumed tells the app server of a client that goes on over another socket, if it

@@ -16,6 +16,8 @@ type Stats struct {
 	Groups            int
 	Servers           []string     // ids of app server instances, sorted
 	ServerConnections int          // of all types
+	OnDemand          int          // server connections that the service asked for
+	ServersAsked      int64        // times that an app server was asked for a connection, since the start
 	ClientsOpened     int64        // since the start, as are all below
 	ClientsResumed    int64        // went on over another socket: stateful reconnect
 	ClientsClosed     []CloseCount // for every reason, in the order of pairing.Reasons
@@ -35,16 +37,18 @@ func (h *Hub) Stats() Stats {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	connections := 0
-	for _, n := range h.ids {
-		connections += n
+	for _, app := range h.apps {
+		connections += app.connections
 	}
 	return Stats{
 		Hub:               h.name,
 		Clients:           h.pairs.Len(),
 		Users:             h.users.Count(),
 		Groups:            h.groups.Count(),
-		Servers:           slices.Sorted(maps.Keys(h.ids)),
+		Servers:           slices.Sorted(maps.Keys(h.apps)),
 		ServerConnections: connections,
+		OnDemand:          len(h.onDemand),
+		ServersAsked:      h.asks.Load(),
 		ClientsOpened:     h.connected.Load(),
 		ClientsResumed:    h.resumed.Load(),
 		ClientsClosed:     h.closed.list(),

@@ -20,6 +20,8 @@ type Conn struct {
 	hub      *router.Hub
 	mux      *mux.Conn
 	log      *slog.Logger
+	carries  bool                    // clients
+	giveUp   context.CancelCauseFunc // ends the connection in good order
 
 	unreadable atomic.Int64 // frames that were skipped
 }

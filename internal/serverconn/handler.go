@@ -30,6 +30,12 @@ type Config struct {
 	// Capacity is the number of client connections that the endpoint can
 	// carry; app servers use it to choose among endpoints. 0 is unknown.
 	Capacity int
+	// InstanceID is the id of this service instance, which app servers are asked to
+	// open further connections to.
+	InstanceID string
+	// CrowdedBytes is how much may wait for an app server before it is asked for
+	// another connection. 0 is any amount.
+	CrowdedBytes int
 	// SendersOnly refuses server connections that carry clients, as serverless mode does.
 	SendersOnly bool
 	// HandshakeTimeout bounds the wait for the handshake request. Default 15 s.
@@ -148,7 +154,7 @@ func (h *Handler) serve(ws *websocket.Conn, c *Conn) {
 	log := h.config.Log.With("hub", c.hub.Name(), "server_connection_id", c.id, "server_id", c.serverID)
 	c.log = log
 	options := h.config.Mux
-	options.Malformed = c.malformed
+	options.Malformed, options.Ping = c.malformed, c.keepAlive
 	c.mux = mux.New(mux.WebSocket(ws), options)
 	defer context.AfterFunc(h.uncut, func() { _ = ws.CloseNow() })()
 
@@ -161,7 +167,10 @@ func (h *Handler) serve(ws *websocket.Conn, c *Conn) {
 	}
 	h.count.Add(1)
 	defer h.count.Add(-1)
-	c.ended(c.mux.Serve(h.ctx, c.handle))
+	open, giveUp := context.WithCancelCause(h.ctx)
+	defer giveUp(nil)
+	c.giveUp = giveUp
+	c.ended(c.mux.Serve(open, c.handle))
 }
 
 // ended closes the clients of a connection that ended, and counts it.
@@ -169,7 +178,7 @@ func (c *Conn) ended(err error) {
 	lost, reason := c.hub.RemoveServer(c), reasonOf(err)
 	c.handler.ends[reason].Add(1)
 	level := slog.LevelWarn
-	if reason == ClosedByAppServer || reason == ServiceShutdown {
+	if reason == ClosedByAppServer || reason == ServiceShutdown || reason == NotNeeded {
 		level = slog.LevelInfo
 	}
 	c.log.Log(context.Background(), level, "server connection closed", "reason", string(reason), "error", err, "clients", lost)
@@ -181,12 +190,14 @@ func (c *Conn) ended(err error) {
 func (c *Conn) accept(ctx context.Context) error {
 	added := false
 	_, err := c.mux.Accept(ctx, c.id, func(request *serviceprotocol.HandshakeRequest) string {
-		if reason := c.handler.refusal(request); reason != "" {
+		if reason := c.refusal(request); reason != "" {
 			return reason
 		}
 		added = true
+		c.carries = request.ConnectionType != serviceprotocol.ConnectionWeak
 		c.hub.AddServer(c, router.Traits{
-			CarriesClients: request.ConnectionType != serviceprotocol.ConnectionWeak,
+			CarriesClients: c.carries,
+			OnDemand:       request.ConnectionType == serviceprotocol.ConnectionOnDemand,
 			Resumes:        request.AllowStatefulReconnects != nil && *request.AllowStatefulReconnects,
 		})
 		c.log.Info("server connection open", "type", int(request.ConnectionType))
@@ -199,11 +210,14 @@ func (c *Conn) accept(ctx context.Context) error {
 }
 
 // refusal returns why a server connection is not wanted, or "".
-func (h *Handler) refusal(request *serviceprotocol.HandshakeRequest) string {
+func (c *Conn) refusal(request *serviceprotocol.HandshakeRequest) string {
 	switch request.ConnectionType {
 	case serviceprotocol.ConnectionDefault, serviceprotocol.ConnectionOnDemand:
-		if h.config.SendersOnly {
+		if c.handler.config.SendersOnly {
 			return "This service runs in serverless mode and takes no hub servers; change the mode (mode: default) or connect with the Management SDK."
+		}
+		if request.ConnectionType == serviceprotocol.ConnectionOnDemand && !c.hub.Expected(c.serverID) {
+			return "The service has not asked for this server connection, or has enough by now."
 		}
 		return ""
 	case serviceprotocol.ConnectionWeak:

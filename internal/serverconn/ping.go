@@ -5,8 +5,28 @@ import (
 	"strings"
 	"time"
 
+	"switchboard/internal/router"
 	"switchboard/serviceprotocol"
 )
+
+// keepAlive is the ping that is due at intervals. It asks for another server connection
+// when there are too few, and ends this one when it is not needed any more.
+func (c *Conn) keepAlive() *serviceprotocol.Ping {
+	if !c.carries {
+		return &serviceprotocol.Ping{}
+	}
+	limit := c.handler.config.CrowdedBytes
+	switch c.hub.Demand(c, limit > 0 && c.mux.Stats().Queued > limit) {
+	case router.More:
+		c.log.Info("app server is asked for another server connection", "clients", c.hub.ClientsOf(c))
+		return &serviceprotocol.Ping{Messages: []string{serviceprotocol.PingTarget, c.handler.config.InstanceID}}
+	case router.Less:
+		if c.hub.RetireIdle(c) {
+			c.giveUp(errNotNeeded)
+		}
+	}
+	return &serviceprotocol.Ping{}
+}
 
 // statusPing tells whether the hub has clients, and what app servers weigh
 // endpoints by.

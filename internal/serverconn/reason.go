@@ -21,11 +21,14 @@ const (
 	Stalled           Reason = "stalled"              // took no bytes for timeouts.server-stall
 	MessageTooLarge   Reason = "message_too_large"    // over limits.server-message-bytes
 	BadFrame          Reason = "bad_frame"            // a length prefix that cannot be read
+	NotNeeded         Reason = "not_needed"           // was opened on demand, which is over
 	ServiceShutdown   Reason = "service_shutdown"
 )
 
 // Reasons lists every Reason.
-var Reasons = []Reason{ClosedByAppServer, TransportLost, Idle, Stalled, MessageTooLarge, BadFrame, ServiceShutdown}
+var Reasons = []Reason{ClosedByAppServer, TransportLost, Idle, Stalled, MessageTooLarge, BadFrame, NotNeeded, ServiceShutdown}
+
+var errNotNeeded = errors.New("the server connection is not needed any more")
 
 // reasonOf sorts the error that ended a connection.
 func reasonOf(err error) Reason {
@@ -35,6 +38,8 @@ func reasonOf(err error) Reason {
 	switch {
 	case errors.Is(err, io.EOF):
 		return ClosedByAppServer
+	case errors.Is(err, errNotNeeded):
+		return NotNeeded
 	case errors.Is(err, context.Canceled):
 		return ServiceShutdown
 	case errors.Is(err, mux.ErrIdle):
