@@ -18,7 +18,7 @@ import (
 )
 
 // cellWait bounds the run of all cases with one version and protocol.
-const cellWait = 80 * time.Second
+const cellWait = 3 * time.Minute
 
 // installClients runs npm ci unless what package-lock.json names is there.
 func installClients(t *testing.T) {
