@@ -125,7 +125,7 @@ func (c *Config) check() (*accesstoken.Endpoint, error) {
 	switch c.Sticky {
 	case StickyDisabled, StickyPreferred, StickyRequired:
 	default:
-		mistakes = append(mistakes, fmt.Errorf("Sticky: %q is neither Preferred nor Required", c.Sticky))
+		mistakes = append(mistakes, fmt.Errorf("%s: %q is neither Preferred nor Required", "Sticky", c.Sticky))
 	}
 	if c.TokenLifetime < 0 {
 		mistakes = append(mistakes, errors.New("TokenLifetime: must not be negative"))

@@ -69,6 +69,9 @@ type Config struct {
 	DeflateFromBytes int `koanf:"deflate-from-bytes"`
 	// LoadBalancing says when app servers are asked for more server connections.
 	LoadBalancing LoadBalancing `koanf:"load-balancing"`
+	// LostClients says what becomes of clients whose server connection is lost. Default
+	// CloseLost.
+	LostClients LostClients `koanf:"lost-clients"`
 	// Timeouts and Limits have defaults for whatever is not set.
 	Timeouts Timeouts `koanf:"timeouts"`
 	Limits   Limits   `koanf:"limits"`
@@ -76,6 +79,19 @@ type Config struct {
 	// every refusal. Default: nothing is logged.
 	Logger *slog.Logger `koanf:"-"`
 }
+
+// LostClients says what becomes of clients whose server connection is lost.
+type LostClients string
+
+// The values of Config.LostClients.
+const (
+	// CloseLost closes them, with a reason that lets them reconnect, as the hosted service does.
+	CloseLost LostClients = "close"
+	// MoveLost has them go over to another app server; the hub there sees a client that
+	// connects. What was on its way is lost: calls that ran fail with an error. Clients of
+	// app servers that ask for it themselves (migration level 2) are moved anyway.
+	MoveLost LostClients = "move"
+)
 
 // LoadBalancing of a Service. Zero means the default. An app server is asked, by a
 // "target" ping, to open one more server connection to a hub when its connections are
@@ -112,6 +128,9 @@ type Timeouts struct {
 	// PollWait ends a long-polling client that takes so long to poll again. Default
 	// 5 s. Apps override it for their clients (claim asrs.s.ttl).
 	PollWait time.Duration `koanf:"poll-wait"`
+	// Move is how long a client whose app server shuts down may have calls running before
+	// it is moved to another app server all the same. Default 10 s.
+	Move time.Duration `koanf:"move"`
 	// Resume is how long a client that uses stateful reconnect may be without a
 	// socket before it is closed; what is sent to it meanwhile is kept. Default 15 s.
 	Resume time.Duration `koanf:"resume"`
@@ -158,6 +177,7 @@ const bodyTimeout = 5 * time.Second
 func (c Config) WithDefaults() Config {
 	set(&c.Mode, ModeDefault)
 	set(&c.Engine, EngineAuto)
+	set(&c.LostClients, CloseLost)
 	set(&c.LoadBalancing.Clients, 2000)
 	set(&c.LoadBalancing.QueueBytes, 256<<10)
 	set(&c.Timeouts.Handshake, 15*time.Second)
@@ -167,6 +187,7 @@ func (c Config) WithDefaults() Config {
 	set(&c.Timeouts.ServerStall, 30*time.Second)
 	set(&c.Timeouts.ClientSend, 10*time.Second)
 	set(&c.Timeouts.PollWait, 5*time.Second)
+	set(&c.Timeouts.Move, 10*time.Second)
 	set(&c.Timeouts.Resume, 15*time.Second)
 	set(&c.Limits.ClientInflatedBytes, 4<<20)
 	set(&c.Limits.ClientHandshakeBytes, 32<<10)
@@ -208,6 +229,11 @@ func (c Config) Check() error {
 	default:
 		mistake("engine", "%q is not an engine: auto and goroutines are", c.Engine)
 	}
+	switch c.LostClients {
+	case "", CloseLost, MoveLost:
+	default:
+		mistake("lost-clients", "%q is neither close nor move", c.LostClients)
+	}
 	if c.Endpoint != "" {
 		u, err := url.Parse(c.Endpoint)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -240,7 +266,7 @@ func (c Config) Check() error {
 func (t Timeouts) byKey() map[string]time.Duration {
 	return map[string]time.Duration{
 		"handshake": t.Handshake, "connect": t.Connect, "ping": t.Ping, "server-idle": t.ServerIdle,
-		"server-stall": t.ServerStall, "client-send": t.ClientSend, "poll-wait": t.PollWait, "resume": t.Resume,
+		"server-stall": t.ServerStall, "client-send": t.ClientSend, "poll-wait": t.PollWait, "resume": t.Resume, "move": t.Move,
 	}
 }
 
@@ -264,6 +290,7 @@ func (c *Config) clientLimits() clientconn.Limits {
 		PartialBytes:     c.Limits.ServerMessageBytes,
 		SendTimeout:      c.Timeouts.ClientSend,
 		ResumeTimeout:    c.Timeouts.Resume,
+		MoveTimeout:      c.Timeouts.Move,
 	}.WithDefaults()
 }
 

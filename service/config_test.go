@@ -14,17 +14,17 @@ func TestConfigMistakesNameTheirKeys(t *testing.T) {
 		Mode:       "half",
 		Engine:     "steam",
 
-		DeflateFromBytes: -1,
-		Endpoint:         "localhost",
-		Timeouts:         service.Timeouts{Connect: -time.Second},
-		Limits:           service.Limits{ClientQueueBytes: -1},
+		DeflateFromBytes: -1, LostClients: "keep", LoadBalancing: service.LoadBalancing{Clients: -1, QueueBytes: -1},
+		Endpoint: "localhost",
+		Timeouts: service.Timeouts{Connect: -time.Second},
+		Limits:   service.Limits{ClientQueueBytes: -1},
 	})
 	if err == nil {
 		t.Fatal("New accepted it")
 	}
 	for _, want := range []string{
 		"access-keys[1]: must not be empty", `mode: "half" is not a mode`, `engine: "steam" is not an engine`, "deflate-from-bytes: must not be negative",
-		`endpoint: "localhost" is not`,
+		`endpoint: "localhost" is not`, `lost-clients: "keep" is neither`, "load-balancing.clients: must not be negative", "load-balancing.queue-bytes: must not be negative",
 		"timeouts.connect: must not be negative", "limits.client-queue-bytes: must not be negative",
 	} {
 		if !strings.Contains(err.Error(), want) {

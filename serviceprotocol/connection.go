@@ -9,6 +9,11 @@ const (
 	HeaderDiagnosticClient = "Asrs-Is-Diagnostic-Client" // "true" or "false"
 	HeaderMigrateFrom      = "Asrs-Migrate-From"         // server id that the client comes from
 	HeaderMigrateTo        = "Asrs-Migrate-To"           // server id that the client goes to
+
+	// HeaderHandOver is ours, and stands beside HeaderMigrateTo: the app server shall send
+	// CloseConnection when it has nothing more for the client. It is for those who have
+	// said in their WebSocket request, by a header of the same name, that they do.
+	HeaderHandOver = "Switchboard-Hand-Over"
 )
 
 // An OpenConnection tells an app server of a new client connection.

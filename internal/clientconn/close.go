@@ -36,6 +36,9 @@ func (c *Conn) closeLocked(reason *pairing.Reason, detail string) {
 	c.held.clear()
 	c.held, c.partial = nil, nil
 	c.stopTimerLocked()
+	if c.mover != nil && c.mover.leaving {
+		c.mover.tell() // it goes nowhere
+	}
 	if reason == pairing.SlowClient || reason == pairing.TransportLost {
 		c.out.clear() // nobody reads it
 		c.transport.Abort()
@@ -54,11 +57,12 @@ func (c *Conn) closeLocked(reason *pairing.Reason, detail string) {
 // app server shall know at once, however long the client takes to say goodbye.
 func (c *Conn) Leave() {
 	c.mu.Lock()
-	leave := c.reason != nil && c.pair != nil && !c.left
+	pair := c.pair
+	leave := c.reason != nil && pair != nil && !c.left && (c.mover == nil || !c.mover.leaving)
 	c.left = c.left || leave
 	c.mu.Unlock()
 	if leave { // without the lock, since the hub holds its own when it closes a client
-		c.hub.Disconnect(c.pair, c.reason.Text)
+		c.hub.Disconnect(pair, c.reason.Text)
 	}
 }
 
@@ -115,6 +119,10 @@ func (c *Conn) end(ended func()) {
 	c.out.clear()
 	if c.resume != nil {
 		c.resume.forgetLocked()
+	}
+	if c.mover != nil && c.mover.timer != nil {
+		c.mover.timer.Stop()
+		c.mover.timer = nil
 	}
 	reason, detail := c.reason, c.detail
 	c.mu.Unlock()

@@ -56,6 +56,7 @@ type Conn struct {
 
 	opening *opening // until the connection is paired; owned by Receive, as is meter
 	meter   *meter   // nil without a limit
+	paired  bool     // with a server connection
 
 	protocol string // set before the connection is paired, then fixed, as are framing and resume
 	framing  hubprotocol.Framing
@@ -65,6 +66,7 @@ type Conn struct {
 	transport Transport     // guarded by mu, as is all below
 	pair      *pairing.Pair // set by Receive, which may read it unlocked
 	out       outbox
+	mover     *mover          // nil unless it may be moved; set before the connection is paired
 	held      *held           // what waits for the handshake response; nil when nothing does
 	partial   []byte          // the beginning of a hub message from the app server
 	reason    *pairing.Reason // set by the first Close

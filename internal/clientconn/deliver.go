@@ -17,6 +17,10 @@ func (c *Conn) Deliver(payload []byte) {
 	if c.reason != nil {
 		return
 	}
+	if c.mover != nil && c.mover.passed {
+		c.lateLocked(payload)
+		return
+	}
 	if !c.answered {
 		payload = c.answerLocked(payload)
 	}
@@ -26,6 +30,7 @@ func (c *Conn) Deliver(payload []byte) {
 	if err := c.enqueueWholeLocked(payload); err != nil {
 		c.closeLocked(pairing.BadAppServerData, err.Error())
 	}
+	c.startMoveLocked()
 }
 
 // answerLocked takes the handshake response off what the app server sends
@@ -90,6 +95,9 @@ func (c *Conn) measureLocked(b []byte, known int) (whole int, err error) {
 			return whole, err
 		}
 		c.closeSent = c.framing.IsClose(b[whole : whole+n])
+		if c.mover != nil {
+			c.answeredLocked(b[whole : whole+n])
+		}
 		whole += n
 	}
 	return whole, nil

@@ -28,6 +28,10 @@ type Limits struct {
 	// ResumeTimeout is how long a client that uses stateful reconnect may be without
 	// a socket. Default 15 s.
 	ResumeTimeout time.Duration
+	// MoveTimeout is how long a connection that shall go over to another server connection
+	// waits for a moment when none of its calls runs, and how long the former app server
+	// may then take to end what it does for the client. Default 10 s.
+	MoveTimeout time.Duration
 	// CloseTimeout bounds the flush and the closing handshake of the transport. Default 5 s.
 	CloseTimeout time.Duration
 }
@@ -41,6 +45,7 @@ func (l Limits) WithDefaults() Limits {
 	setDefault(&l.PartialBytes, 64<<20)
 	setDefault(&l.SendTimeout, 10*time.Second)
 	setDefault(&l.ResumeTimeout, 15*time.Second)
+	setDefault(&l.MoveTimeout, 10*time.Second)
 	setDefault(&l.CloseTimeout, 5*time.Second)
 	return l
 }

@@ -32,7 +32,14 @@ func (c *Conn) Receive(p []byte) error {
 // Congested tells whether the app server does not keep up. If so, r is resumed
 // when it does, and until then the transport should read nothing.
 func (c *Conn) Congested(r pairing.Resumer) bool {
-	return c.opening == nil && c.pair != nil && c.pair.Server.Congested(r)
+	switch {
+	case c.opening != nil || !c.paired:
+		return false
+	case c.mover != nil:
+		return c.mover.congested(c, r)
+	default:
+		return c.pair.Server.Congested(r)
+	}
 }
 
 func (c *Conn) receiveHandshake(p []byte) error {
@@ -51,8 +58,8 @@ func (c *Conn) receiveHandshake(p []byte) error {
 	if err := c.connect(&o.origin, request); err != nil {
 		return err
 	}
-	if err := c.send(o.request[:len(o.request)-len(rest)]); err != nil {
-		return err
+	if err := postData(c.pair.Server, c.id, o.request[:len(o.request)-len(rest)]); err != nil {
+		return c.fail(pairing.ServerConnectionLost, "")
 	}
 	return c.forward(rest)
 }
@@ -78,13 +85,17 @@ func (c *Conn) connect(o *Origin, request hubprotocol.HandshakeRequest) error {
 	if limit := c.env.Limits.MessageBytes; limit > 0 && c.resume == nil {
 		c.meter = &meter{framing: c.framing, limit: limit}
 	}
-	pair, err := c.hub.Connect(c, &serviceprotocol.OpenConnection{
+	open := &serviceprotocol.OpenConnection{
 		ConnectionID: o.ID,
 		Claims:       o.Claims,
 		Headers:      o.Headers,
 		QueryString:  o.QueryString,
 		Protocol:     c.protocol,
-	})
+	}
+	if c.framing != hubprotocol.FramingNone && c.hub.Moves(open) {
+		c.mover = newMover(open, request.Version, c.framing)
+	}
+	pair, err := c.hub.Connect(c, open)
 	switch {
 	case errors.Is(err, router.ErrServerAway):
 		return c.fail(pairing.NoServer, "The app server that this client has to stay with is not connected.")
@@ -93,7 +104,7 @@ func (c *Conn) connect(o *Origin, request hubprotocol.HandshakeRequest) error {
 	case err != nil:
 		return c.fail(pairing.ServerConnectionLost, "")
 	}
-	return c.paired(pair)
+	return c.pairWith(pair)
 }
 
 // protocolName spares the usual names a copy each.
@@ -106,9 +117,16 @@ func protocolName(name string) string {
 	return strings.Clone(name)
 }
 
-func (c *Conn) paired(pair *pairing.Pair) error {
+func (c *Conn) pairWith(pair *pairing.Pair) error {
+	var traits router.Traits
+	if c.mover != nil {
+		traits = c.hub.TraitsOf(pair.Server)
+	}
 	c.mu.Lock()
-	c.pair = pair
+	c.pair, c.paired = pair, true
+	if c.mover != nil {
+		c.mover.joinLocked(traits)
+	}
 	closed := c.reason != nil // meanwhile
 	c.mu.Unlock()
 	if closed {
@@ -144,18 +162,25 @@ func (c *Conn) forward(p []byte) error {
 var datas = sync.Pool{New: func() any { return new(serviceprotocol.ConnectionData) }}
 
 func (c *Conn) send(p []byte) error {
-	if len(p) == 0 {
+	switch {
+	case len(p) == 0:
 		return nil
+	case c.mover != nil:
+		return c.pass(p)
 	}
-	data := datas.Get().(*serviceprotocol.ConnectionData)
-	data.ConnectionID, data.Payload = c.id, p
-	err := c.pair.Server.Post(data)
-	data.ConnectionID, data.Payload = "", nil
-	datas.Put(data)
-	if err != nil {
+	if err := postData(c.pair.Server, c.id, p); err != nil {
 		return c.fail(pairing.ServerConnectionLost, "")
 	}
 	return nil
+}
+
+func postData(s pairing.Server, id string, p []byte) error {
+	data := datas.Get().(*serviceprotocol.ConnectionData)
+	data.ConnectionID, data.Payload = id, p
+	err := s.Post(data)
+	data.ConnectionID, data.Payload = "", nil
+	datas.Put(data)
+	return err
 }
 
 func (c *Conn) fail(reason *pairing.Reason, detail string) error {

@@ -107,8 +107,9 @@ func (c *Conn) Attach(t Transport) error {
 		return err
 	}
 	c.attachLocked(t)
+	pair := c.pair
 	c.mu.Unlock()
-	c.hub.Resumed(c.pair) // without the lock, since the hub holds its own when it sends to a client
+	c.hub.Resumed(pair) // without the lock, since the hub holds its own when it sends to a client
 	c.env.Log.Debug("client connection resumed", "hub", c.hub.Name(), "connection_id", c.id)
 	return nil
 }

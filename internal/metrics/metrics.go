@@ -41,6 +41,7 @@ var (
 	users             = describe("users", "Users with a client connection.", "hub")
 	groups            = describe("groups", "Groups with a client connection.", "hub")
 	resumed           = describe("client_connections_resumed_total", "Client connections that went on over another socket: stateful reconnect.", "hub")
+	moved             = describe("client_connections_moved_total", "Client connections that went over to another server connection.", "hub")
 	opened            = describe("client_connections_opened_total", "Client connections that were paired.", "hub")
 	closed            = describe("client_connections_closed_total", "Client connections that ended, by reason; category is the hosted service's name for it.", "hub", "reason", "category")
 	serversClosed     = describe("server_connections_closed_total", "Server connections that ended, by reason.", "reason")
@@ -56,7 +57,7 @@ var (
 func (c collector) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		clientConnections, pendingClients, serverConnections, onDemand, asked, appServers, users, groups,
-		opened, resumed, closed, serversClosed, fromServers, delivered, unknown, deflatedFrom, deflatedTo, refused,
+		opened, resumed, moved, closed, serversClosed, fromServers, delivered, unknown, deflatedFrom, deflatedTo, refused,
 	} {
 		descs <- d
 	}
@@ -92,6 +93,7 @@ func (c collector) Collect(metrics chan<- prometheus.Metric) {
 		gauge(users, h.Users, h.Hub)
 		gauge(groups, h.Groups, h.Hub)
 		counter(opened, h.ClientsOpened, h.Hub)
+		counter(moved, h.ClientsMoved, h.Hub)
 		counter(resumed, h.ClientsResumed, h.Hub)
 		counter(fromServers, h.ServerMessages, h.Hub)
 		counter(delivered, h.Delivered, h.Hub)

@@ -47,6 +47,17 @@ type Client interface {
 	// client retains p for as long as it needs it. Before the handshake is
 	// answered they wait.
 	Multicast(p *Shared)
+	// Late queues what came over a server connection that is not the client's: whole hub
+	// messages, of the app server that had the client before.
+	Late(payload []byte)
+	// Move has the client go over to another server connection when it can.
+	Move()
+	// HandedOver tells the client that the app server which it is leaving has no more to
+	// say. It is false when the client is not leaving.
+	HandedOver() bool
+	// ServerLost tells the client that its server connection has ended, and returns
+	// whether it goes over to another one; else it has to be closed.
+	ServerLost() bool
 	// Close ends the client after what is queued. Only the first call counts.
 	// The detail is for the client's eyes where its app allows details.
 	Close(reason *Reason, detail string)
@@ -58,8 +69,11 @@ type Pair struct {
 	Server Server
 }
 
-// Errors of Bind.
-var ErrDuplicate = errors.New("a client connection with this id is open")
+// Errors of Bind and Rebind.
+var (
+	ErrDuplicate = errors.New("a client connection with this id is open")
+	ErrUnbound   = errors.New("the client connection has ended")
+)
 
 // A Table has the pairs of a hub. The zero value is ready to use; it is
 // guarded by the hub that owns it.
@@ -83,6 +97,14 @@ func (t *Table) Bind(c Client, s Server) (*Pair, error) {
 	}
 	t.servers[s][p] = struct{}{}
 	return p, nil
+}
+
+// Rebind pairs the client of p with another server connection.
+func (t *Table) Rebind(p *Pair, s Server) (*Pair, error) {
+	if !t.Unbind(p) {
+		return nil, ErrUnbound
+	}
+	return t.Bind(p.Client, s)
 }
 
 // Unbind forgets p and tells whether it was in the table.

@@ -11,14 +11,20 @@ import (
 // closeByServer ends a client because its app server said so. The app server
 // that has the client gets no CloseConnection back: it knows. A server
 // connection without clients (Management SDK) may close any client; then the
-// app server that has it is told.
+// app server that has it is told. From one that the client is leaving, or has left, it
+// means no more than that nothing follows.
 func (h *Hub) closeByServer(s pairing.Server, m *serviceprotocol.CloseConnection) {
 	p := h.find(m.ConnectionID)
 	if p == nil {
 		return // both sides closed it at once
 	}
-	if p.Server == s {
+	switch {
+	case p.Server == s && p.Client.HandedOver():
+		return
+	case p.Server == s:
 		h.forget(p)
+	case h.TraitsOf(s).CarriesClients:
+		return
 	}
 	closeClient(p.Client, m.Error)
 }

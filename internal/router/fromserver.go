@@ -19,7 +19,11 @@ func (h *Hub) FromServer(ctx context.Context, s pairing.Server, m serviceprotoco
 	switch m := m.(type) {
 	case *serviceprotocol.ConnectionData:
 		if p := h.find(m.ConnectionID); p != nil {
-			p.Client.Deliver(m.Payload)
+			if p.Server == s {
+				p.Client.Deliver(m.Payload)
+			} else {
+				p.Client.Late(m.Payload)
+			}
 			h.delivered.Add(1)
 		}
 	case *serviceprotocol.CloseConnection:

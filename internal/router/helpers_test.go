@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"switchboard/internal/pairing"
@@ -59,6 +60,8 @@ func (s *server) take() []serviceprotocol.Message {
 // A client is a client connection that keeps what it is given.
 type client struct {
 	id, user, protocol string
+	leaving            bool // its server connection
+	moves              atomic.Int64
 
 	mu        sync.Mutex
 	delivered []string
@@ -78,6 +81,12 @@ func (c *client) Deliver(payload []byte) {
 	defer c.mu.Unlock()
 	c.delivered = append(c.delivered, string(payload))
 }
+
+func (c *client) Late(payload []byte) { c.Deliver(payload) }
+
+func (c *client) Move()            { c.moves.Add(1) }
+func (c *client) HandedOver() bool { return c.leaving }
+func (c *client) ServerLost() bool { return c.leaving }
 
 func (c *client) Multicast(message *pairing.Shared) {
 	c.mu.Lock()

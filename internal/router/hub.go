@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,8 @@ type Config struct {
 	// ClientsPerConnection is how many clients a server connection should have at
 	// most: with more on average, an app server is asked for another one. 0 asks for none.
 	ClientsPerConnection int
+	// MoveLost has all clients that lose their server connection go over to another one.
+	MoveLost bool
 }
 
 // A Router has the hubs of a node.
@@ -49,7 +52,7 @@ func (r *Router) Hub(name string) *Hub {
 	defer r.mu.Unlock()
 	h := r.hubs[name]
 	if h == nil {
-		h = &Hub{name: name, config: &r.config, log: r.config.Log.With("hub", name), apps: map[string]*appServer{}, closed: newCloseCounts()}
+		h = &Hub{name: name, config: &r.config, log: r.config.Log.With("hub", name), apps: map[string]*appServer{}, traits: map[pairing.Server]Traits{}, closed: newCloseCounts()}
 		if r.config.StandIn != nil {
 			h.standIn = r.config.StandIn(h)
 		}
@@ -83,13 +86,17 @@ type Hub struct {
 	groups   groups.Sets[pairing.Client] // by group name
 	records  groups.Records
 	servers  balancer.Pool[pairing.Server]
-	demands  int64                    // on-demand connections so far
-	resumes  map[pairing.Server]bool  // that allow stateful reconnect; nil when none does
-	apps     map[string]*appServer    // by id of the app server instance
-	onDemand map[pairing.Server]int64 // those opened on demand, by when; nil when none was
+	demands  int64                     // on-demand connections so far
+	traits   map[pairing.Server]Traits // of all server connections
+	draining map[pairing.Server]bool   // that have said goodbye and whose clients are moved; nil when none has
+	resumers int                       // server connections that allow stateful reconnect
+	movers   int                       // server connections whose clients may be moved
+	apps     map[string]*appServer     // by id of the app server instance
+	onDemand map[pairing.Server]int64  // those opened on demand, by when; nil when none was
 
 	closed    closeCounts  // client connections that ended; fixed map of atomics
 	asks      atomic.Int64 // for server connections
+	moved     atomic.Int64 // client connections that went over to another server connection
 	resumed   atomic.Int64 // client connections that went on over another socket
 	connected atomic.Int64 // client connections ever opened
 	messages  atomic.Int64 // messages from app servers
@@ -105,11 +112,19 @@ type Traits struct {
 	CarriesClients bool // it gets new clients
 	OnDemand       bool // the service asked for it
 	Resumes        bool // its hub allows stateful reconnect, and it knows ConnectionReconnect
+	Moves          bool // its clients may be moved when it drains
+	MovesLost      bool // and also when it is lost
+	HandsOver      bool // it tells when it has ended what it does for a client that is moved
 }
 
 // AddServer makes a server connection known. One that carries clients gets new
 // ones from now on.
 func (h *Hub) AddServer(s pairing.Server, traits Traits) {
+	move(h.addServer(s, traits))
+}
+
+// addServer returns the clients that wait for a server connection to go to.
+func (h *Hub) addServer(s pairing.Server, traits Traits) []pairing.Client {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	app := h.apps[s.ServerID()]
@@ -118,11 +133,12 @@ func (h *Hub) AddServer(s pairing.Server, traits Traits) {
 		h.apps[s.ServerID()] = app
 	}
 	app.connections++
+	h.traits[s] = traits
 	if traits.Resumes {
-		if h.resumes == nil {
-			h.resumes = map[pairing.Server]bool{}
-		}
-		h.resumes[s] = true
+		h.resumers++
+	}
+	if traits.Moves {
+		h.movers++
 	}
 	if traits.CarriesClients {
 		h.servers.Add(s)
@@ -134,6 +150,10 @@ func (h *Hub) AddServer(s pairing.Server, traits Traits) {
 		h.demands++
 		h.onDemand[s] = h.demands
 	}
+	if !traits.CarriesClients {
+		return nil
+	}
+	return h.leavingLocked()
 }
 
 // RetireServer keeps new clients away from a server connection.
@@ -144,7 +164,7 @@ func (h *Hub) RetireServer(s pairing.Server) {
 }
 
 // RemoveServer forgets a server connection that ended, and closes exactly its
-// clients. It returns how many those were.
+// clients, but for those that go over to another one. It returns how many are closed.
 func (h *Hub) RemoveServer(s pairing.Server) int {
 	h.mu.Lock()
 	if app := h.apps[s.ServerID()]; app != nil {
@@ -153,15 +173,26 @@ func (h *Hub) RemoveServer(s pairing.Server) int {
 		}
 	}
 	h.servers.Remove(s)
-	delete(h.resumes, s)
+	traits := h.traits[s]
+	if traits.Resumes {
+		h.resumers--
+	}
+	if traits.Moves {
+		h.movers--
+	}
 	delete(h.onDemand, s)
+	delete(h.draining, s)
 	var lost []*pairing.Pair
 	for p := range h.pairs.Of(s) {
 		lost = append(lost, p)
 	}
+	h.mu.Unlock()
+	lost = slices.DeleteFunc(lost, func(p *pairing.Pair) bool { return p.Client.ServerLost() })
+	h.mu.Lock()
 	for _, p := range lost {
 		h.forgetLocked(p)
 	}
+	delete(h.traits, s)
 	h.mu.Unlock()
 	for _, p := range lost {
 		p.Client.Close(pairing.ServerConnectionLost, "")
@@ -210,7 +241,7 @@ func (h *Hub) bind(c pairing.Client, w wish) (*pairing.Pair, error) {
 func (h *Hub) AllowsResume() bool {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return len(h.resumes) > 0 || h.standIn != nil && len(h.apps) == 0
+	return h.resumers > 0 || h.standIn != nil && len(h.apps) == 0
 }
 
 // Resumed tells the app server of a client that goes on over another socket, if it
@@ -218,7 +249,7 @@ func (h *Hub) AllowsResume() bool {
 func (h *Hub) Resumed(p *pairing.Pair) {
 	h.resumed.Add(1)
 	h.mu.RLock()
-	wanted := h.resumes[p.Server]
+	wanted := h.traits[p.Server].Resumes
 	h.mu.RUnlock()
 	if wanted {
 		_ = p.Server.Post(&serviceprotocol.ConnectionReconnect{ConnectionID: p.Client.ID()}) // else it is gone, and closes the client

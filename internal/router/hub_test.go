@@ -29,6 +29,10 @@ func (s *sink) Send(context.Context, serviceprotocol.Message) error { return nil
 func (s *sink) Post(serviceprotocol.Message) error                  { return nil }
 func (s *sink) Congested(pairing.Resumer) bool                      { return false }
 func (s *sink) Deliver([]byte)                                      {}
+func (s *sink) Late([]byte)                                         {}
+func (s *sink) Move()                                               {}
+func (s *sink) HandedOver() bool                                    { return false }
+func (s *sink) ServerLost() bool                                    { return false }
 func (s *sink) Multicast(*pairing.Shared)                           {}
 func (s *sink) Close(*pairing.Reason, string)                       {}
 

@@ -20,6 +20,7 @@ type Stats struct {
 	ServersAsked      int64        // times that an app server was asked for a connection, since the start
 	ClientsOpened     int64        // since the start, as are all below
 	ClientsResumed    int64        // went on over another socket: stateful reconnect
+	ClientsMoved      int64        // went over to another server connection
 	ClientsClosed     []CloseCount // for every reason, in the order of pairing.Reasons
 	ServerMessages    int64        // messages from app servers
 	Delivered         int64        // messages queued for clients
@@ -51,6 +52,7 @@ func (h *Hub) Stats() Stats {
 		ServersAsked:      h.asks.Load(),
 		ClientsOpened:     h.connected.Load(),
 		ClientsResumed:    h.resumed.Load(),
+		ClientsMoved:      h.moved.Load(),
 		ClientsClosed:     h.closed.list(),
 		ServerMessages:    h.messages.Load(),
 		Delivered:         h.delivered.Load(),

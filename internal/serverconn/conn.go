@@ -12,6 +12,10 @@ import (
 	"switchboard/serviceprotocol"
 )
 
+// finMigrate is the goodbye of an app server whose clients shall be moved. Those of the
+// others stay until it closes them.
+const finMigrate = "fin:1"
+
 // A Conn is one server connection.
 type Conn struct {
 	id       string // cid of the query
@@ -21,6 +25,7 @@ type Conn struct {
 	mux      *mux.Conn
 	log      *slog.Logger
 	carries  bool                    // clients
+	handover bool                    // the app server tells when it has let go of a client
 	giveUp   context.CancelCauseFunc // ends the connection in good order
 
 	unreadable atomic.Int64 // frames that were skipped
@@ -78,7 +83,11 @@ func (c *Conn) answerPing(ctx context.Context, ping *serviceprotocol.Ping) error
 		return c.Send(ctx, c.serversPing())
 	}
 	if fin, ok := ping.Get("shutdown"); ok && strings.HasPrefix(fin, "fin:") {
-		c.hub.RetireServer(c)
+		if fin == finMigrate {
+			c.hub.Drain(c)
+		} else {
+			c.hub.RetireServer(c)
+		}
 		c.log.Info("server connection retires: it gets no new clients", "shutdown", fin)
 		return c.Send(ctx, &serviceprotocol.Ping{Messages: []string{"shutdown", "finack"}})
 	}

@@ -139,7 +139,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // Accept has answered
 	}
 	defer ws.CloseNow()
-	h.serve(ws, &Conn{id: query.Get("cid"), serverID: serverID(r, token), handler: h, hub: h.config.Router.Hub(hub)})
+	h.serve(ws, &Conn{id: query.Get("cid"), serverID: serverID(r, token), handler: h, hub: h.config.Router.Hub(hub),
+		handover: r.Header.Get(serviceprotocol.HeaderHandOver) != ""})
 }
 
 // serverID names the app server instance. SDKs before 1.11 send it in the token only.
@@ -198,6 +199,9 @@ func (c *Conn) accept(ctx context.Context) error {
 		c.hub.AddServer(c, router.Traits{
 			CarriesClients: c.carries,
 			OnDemand:       request.ConnectionType == serviceprotocol.ConnectionOnDemand,
+			Moves:          c.carries && request.MigrationLevel >= serviceprotocol.MigrationShutdownOnly,
+			MovesLost:      c.carries && request.MigrationLevel >= serviceprotocol.MigrationAny,
+			HandsOver:      c.handover,
 			Resumes:        request.AllowStatefulReconnects != nil && *request.AllowStatefulReconnects,
 		})
 		c.log.Info("server connection open", "type", int(request.ConnectionType))
