@@ -30,7 +30,7 @@ type App struct {
 	endLife  context.CancelFunc
 	workers  *workers // goroutines for clients that work
 
-	clients    atomic.Int64 // client connections of all hubs
+	clients    inflight     // client connections of all hubs
 	lastAck    atomic.Int64 // id of the latest request that the service is to confirm
 	lastResult atomic.Int64 // id of the latest call to a client that wants a result
 	closing    atomic.Bool  // no new clients are taken
@@ -49,7 +49,7 @@ func New(config Config) (*App, error) {
 		return nil, fmt.Errorf("configure app server: %w", err)
 	}
 	a := &App{config: config, endpoint: endpoint, hubs: map[string]*hub{}}
-	a.busy.idle = make(chan struct{}, 1)
+	a.busy.idle, a.clients.idle = make(chan struct{}, 1), make(chan struct{}, 1)
 	a.workers = newWorkers()
 	a.life, a.endLife = context.WithCancel(context.Background())
 	if config.Service != nil {
@@ -124,9 +124,9 @@ func (a *App) MapHub(path string, hub any, configure ...func(*HubConfig)) (*HubC
 }
 
 // Run connects the hubs to the service and keeps them connected until ctx is
-// done. It then closes the clients, which may reconnect to another app server,
-// waits for the hubs' calls to return, and returns nil. Calls that take longer
-// than 10 s are an error. Run is called once.
+// done. It then does as Config.Shutdown says, closes the clients that are left, which
+// may reconnect to another app server, waits for the hubs' calls to return, and returns
+// nil. Calls that take longer than 10 s are an error. Run is called once.
 func (a *App) Run(ctx context.Context) error {
 	hubs, err := a.start()
 	if err != nil {
@@ -152,6 +152,9 @@ func (a *App) Run(ctx context.Context) error {
 	connections.Go(func() { a.keepAlive(connected, hubs) })
 
 	<-ctx.Done()
+	draining, endDrain := context.WithTimeout(connected, a.config.ShutdownTimeout)
+	a.drain(draining, hubs)
+	endDrain()
 	patience, giveUp := context.WithTimeout(connected, shutdownWait)
 	defer giveUp()
 	a.closeClients(hubs)

@@ -40,6 +40,14 @@ type Config struct {
 	// Default: StickyDisabled.
 	Sticky StickyMode
 
+	// Shutdown says what becomes of the clients when Run's context is done. Default:
+	// ShutdownOff.
+	Shutdown ShutdownMode
+
+	// ShutdownTimeout bounds what Shutdown asks for; clients that are left then are
+	// closed. Default 30 s.
+	ShutdownTimeout time.Duration
+
 	// ServerID names this process to the service. Default: the host's name and
 	// a random number.
 	ServerID string
@@ -127,6 +135,12 @@ func (c *Config) check() (*accesstoken.Endpoint, error) {
 	default:
 		mistakes = append(mistakes, fmt.Errorf("%s: %q is neither Preferred nor Required", "Sticky", c.Sticky))
 	}
+	if c.Shutdown != ShutdownOff && goodbyes[c.Shutdown] == "" {
+		mistakes = append(mistakes, fmt.Errorf("%s: %q is neither WaitForClientsClose nor MigrateClients", "Shutdown", c.Shutdown))
+	}
+	if c.ShutdownTimeout < 0 {
+		mistakes = append(mistakes, errors.New("ShutdownTimeout: must not be negative"))
+	}
 	if c.TokenLifetime < 0 {
 		mistakes = append(mistakes, errors.New("TokenLifetime: must not be negative"))
 	}
@@ -165,6 +179,7 @@ func (c *Config) endpoint() (*accesstoken.Endpoint, error) {
 
 func (c *Config) setDefaults() {
 	setDefault(&c.ServerConnections, 5)
+	setDefault(&c.ShutdownTimeout, 30*time.Second)
 	setDefault(&c.TokenLifetime, time.Hour)
 	setDefault(&c.TokenAlgorithm, accesstoken.HS256)
 	setDefault(&c.HTTPClient, http.DefaultClient)

@@ -55,6 +55,7 @@ type client struct {
 	uploads   map[string]*upload            // by stream id; nil until there is one
 	results   map[string]*result            // that this client shall give, by invocation id; nil until there is one
 	shaken    bool                          // the handshake was accepted
+	moving    *migration                    // nil unless it comes from another app server, or goes to one
 	connected bool                          // OnConnected was good, so OnDisconnected is due
 	ended     bool                          // end was called
 	left      bool                          // the last messages were sent
@@ -73,6 +74,9 @@ func newClient(h *hub, server *serverConn, m *serviceprotocol.OpenConnection) *c
 		node:   m.Headers.Get("Asrs-Instance-Id"),
 		since:  time.Now(),
 		opened: body,
+	}
+	if from := m.Headers.Get(serviceprotocol.HeaderMigrateFrom); from != "" {
+		c.moving = &migration{from: from}
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c.context, c.cancel = Context{Context: ctx, client: c}, cancel

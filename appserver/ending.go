@@ -16,6 +16,8 @@ type ending struct {
 	last   []byte // hub message for the client, nil for none
 	reason string // for the service, which may show it to the client
 	early  bool   // holds only until the handshake
+
+	handOver bool // another app server has the client; calls end as usual, and are answered
 }
 
 // Reasons of this side to close a client, each with the name that ASP.NET Core
@@ -107,12 +109,14 @@ func (c *client) end(e ending) {
 	c.mu.Unlock()
 
 	c.hub.clients.remove(c)
-	c.hub.app.clients.Add(-1)
+	c.hub.app.clients.done()
 	c.server.clients.Add(-1)
 	c.hub.log.Debug("client ended", "connection_id", c.id, "reason", e.reason, "error", e.err)
-	if e.err != nil {
+	switch {
+	case e.handOver: // when all is done
+	case e.err != nil:
 		c.cancel(e.err)
-	} else {
+	default:
 		c.cancel(net.ErrClosed)
 	}
 	go c.leave(e)
@@ -140,6 +144,9 @@ func (c *client) sayGoodbye(e ending) {
 	if e.early {
 		kind = serviceprotocol.DataHandshake
 	}
+	if e.early && c.migration().from != "" {
+		e.last = nil // it has had its answer
+	}
 	if e.last != nil && c.write(life, nil, kind, e.last) != nil {
 		return
 	}
@@ -158,6 +165,9 @@ func (c *client) lastLocked() bool {
 
 // finish tells the hub, if it knows the client.
 func (c *client) finish() {
+	if c.migration().to != "" {
+		defer c.handedOver()
+	}
 	if !c.connected {
 		return
 	}

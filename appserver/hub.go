@@ -36,6 +36,8 @@ type hub struct {
 	demand   chan string  // service instances that ask for a server connection; capacity 1, never closed
 	onDemand atomic.Int64 // connections that such a request has led to
 
+	goodbye atomic.Value // string that tells the service that a server connection goes; unset until then
+
 	connectedOnce chan struct{} // closed by the first server connection
 	once          sync.Once     // for connectedOnce
 
@@ -149,7 +151,7 @@ func (h *hub) open(server *serverConn, m *serviceprotocol.OpenConnection) {
 		before.end(replaced())
 	}
 	server.clients.Add(1)
-	h.app.clients.Add(1)
+	h.app.clients.add()
 	if h.app.closing.Load() {
 		c.end(shutDown(c))
 	}

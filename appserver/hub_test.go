@@ -175,9 +175,9 @@ func TestNewRefuses(t *testing.T) {
 		{"no key", appserver.Config{ConnectionString: "Endpoint=http://x;Version=1.0"}, []string{"ConnectionString: accesskey is required."}},
 		{"identity", appserver.Config{ConnectionString: "Endpoint=http://x;AuthType=azure"}, []string{"ConnectionString: only access keys are supported, not AuthType"}},
 		{"every mistake", appserver.Config{
-			ApplicationName: "a b", ServerConnections: -1, MaxServerConnections: -1, Sticky: "Always", TokenLifetime: -1, TokenAlgorithm: "RS256",
+			ApplicationName: "a b", ServerConnections: -1, MaxServerConnections: -1, Sticky: "Always", Shutdown: "Now", ShutdownTimeout: -1, TokenLifetime: -1, TokenAlgorithm: "RS256",
 			HubDefaults: appserver.HubConfig{KeepAliveInterval: -1},
-		}, []string{"ConnectionString: ", "ApplicationName: ", "ServerConnections: ", "MaxServerConnections: ", "Sticky: ", "TokenLifetime: ", "TokenAlgorithm: ", "HubDefaults.KeepAliveInterval: "}},
+		}, []string{"ConnectionString: ", "ApplicationName: ", "ServerConnections: ", "MaxServerConnections: ", "Sticky: ", "Shutdown: ", "ShutdownTimeout: ", "TokenLifetime: ", "TokenAlgorithm: ", "HubDefaults.KeepAliveInterval: "}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

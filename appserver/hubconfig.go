@@ -1,6 +1,7 @@
 package appserver
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -84,6 +85,11 @@ type HubConfig struct {
 	// they lose their socket: the service holds what is sent to them until they come
 	// back, and the hub notices nothing. Default: a lost socket is a lost connection.
 	AllowStatefulReconnects bool
+
+	// OnShutdown runs when Run's context is done, once the service has been told and before
+	// the clients are waited for; it may tell them. Its context ends with
+	// Config.ShutdownTimeout. It is not called without Config.Shutdown. Default: none.
+	OnShutdown func(context.Context, *HubContext) error
 
 	// EnableDetailedErrors tells clients why a call failed: the name of the
 	// error's type, "Error" unless it has a method ErrorType() string, and its

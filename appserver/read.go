@@ -158,8 +158,10 @@ func (c *client) connect(e *encoding) {
 		return
 	}
 	c.encoding.Store(e)
-	if err := c.write(&c.context, nil, serviceprotocol.DataHandshake, hubprotocol.HandshakeResponse{}.Append(nil)); err != nil {
-		return // the server connection ends, and this client with it
+	if c.migration().from == "" { // else it has had its answer
+		if err := c.write(&c.context, nil, serviceprotocol.DataHandshake, hubprotocol.HandshakeResponse{}.Append(nil)); err != nil {
+			return // the server connection ends, and this client with it
+		}
 	}
 	c.pinged.Store(time.Now().UnixNano())
 	if err := c.callOnConnected(); err != nil {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -38,6 +39,10 @@ type serverConn struct {
 	acks    acks
 	clients atomic.Int64 // clients that it carries
 	refused atomic.Bool  // the service has reported an error; it takes nothing more
+
+	finished chan struct{} // closed when the service has answered a goodbye
+	once     sync.Once     // for finished
+	ended    chan struct{} // closed when the connection has ended
 }
 
 // dial opens a server connection. target is the service instance that asked for one
@@ -60,12 +65,15 @@ func (h *hub) dial(ctx context.Context, kind serviceprotocol.ConnectionType, tar
 	if err != nil {
 		return nil, err
 	}
-	s := &serverConn{hub: h}
+	s := &serverConn{hub: h, finished: make(chan struct{}), ended: make(chan struct{})}
 	s.link = mux.New(mux.WebSocket(socket), mux.Options{
 		Ping:      s.keepAlivePing,
 		Malformed: func(err error) { h.log.Warn("service message skipped", "error", err) },
 	})
 	request := &serviceprotocol.HandshakeRequest{Version: serviceprotocol.Version, ConnectionType: kind}
+	if h.app.config.Shutdown == MigrateClients {
+		request.MigrationLevel = serviceprotocol.MigrationShutdownOnly
+	}
 	if h.config.AllowStatefulReconnects {
 		request.AllowStatefulReconnects = new(true)
 	}
@@ -95,6 +103,7 @@ func (a *App) serverHeader(hub string) (http.Header, error) {
 	header.Set("Authorization", "Bearer "+token)
 	header.Set("Asrs-User-Agent", userAgent)
 	header.Set("X-Asrs-Server-Id", a.config.ServerID)
+	header.Set(serviceprotocol.HeaderHandOver, "true")
 	header.Set("X-Requested-With", "XMLHttpRequest")
 	return header, nil
 }
@@ -113,6 +122,10 @@ func randomBytes() (b [16]byte) {
 // serve runs the connection until ctx is done or it fails. Its clients end with it.
 func (s *serverConn) serve(ctx context.Context) error {
 	s.hub.attach(s)
+	defer close(s.ended)
+	if fin, ok := s.hub.goodbye.Load().(string); ok { // it has come too late
+		_ = s.trySend(&serviceprotocol.Ping{Messages: []string{serviceprotocol.PingShutdown, fin}})
+	}
 	err := s.link.Serve(ctx, s.handle)
 	s.hub.detach(s)
 	s.acks.end()
@@ -139,7 +152,11 @@ func (s *serverConn) handle(_ context.Context, m serviceprotocol.Message) error 
 		s.hub.open(s, m)
 	case *serviceprotocol.CloseConnection:
 		if c := s.client(m.ConnectionID); c != nil {
-			c.end(closedByService(m))
+			if m.Headers.Get(serviceprotocol.HeaderMigrateTo) != "" {
+				c.handOver(m)
+			} else {
+				c.end(closedByService(m))
+			}
 		}
 	case *serviceprotocol.Ping:
 		s.handlePing(m)
@@ -195,6 +212,10 @@ func (s *serverConn) handlePing(m *serviceprotocol.Ping) {
 		s.drop(func(c *client) bool { return node == "" || c.node == node }, errInstanceGone)
 		return
 	}
+	if answer, _ := m.Get(serviceprotocol.PingShutdown); answer == "finack" {
+		s.once.Do(func() { close(s.finished) })
+		return
+	}
 	if target, ok := m.Get(serviceprotocol.PingTarget); ok && target != "" {
 		s.hub.wanted(target)
 	}
@@ -214,7 +235,7 @@ func (s *serverConn) handlePing(m *serviceprotocol.Ping) {
 // keepAlivePing tells the service how many clients there are.
 func (s *serverConn) keepAlivePing() *serviceprotocol.Ping {
 	return &serviceprotocol.Ping{Messages: []string{
-		serviceprotocol.PingClientsInHub, strconv.FormatInt(s.hub.app.clients.Load(), 10),
+		serviceprotocol.PingClientsInHub, strconv.FormatInt(s.hub.app.clients.n.Load(), 10),
 		serviceprotocol.PingClients, strconv.FormatInt(s.clients.Load(), 10),
 	}}
 }
