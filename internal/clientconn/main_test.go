@@ -1,6 +1,7 @@
 package clientconn_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -38,6 +39,8 @@ func packed(m hubprotocol.Message) string {
 
 // An app is the server connection of the app server. It keeps what it is sent.
 type app struct {
+	id string // server id; default: app
+
 	mu      sync.Mutex
 	broken  bool
 	full    bool // Congested
@@ -48,7 +51,7 @@ type app struct {
 var _ pairing.Server = (*app)(nil)
 
 func (a *app) ID() string       { return "cid" }
-func (a *app) ServerID() string { return "app" }
+func (a *app) ServerID() string { return cmp.Or(a.id, "app") }
 
 func (a *app) Send(_ context.Context, m serviceprotocol.Message) error { return a.Post(m) }
 
@@ -88,11 +91,19 @@ func (a *app) take() []string {
 	for _, m := range a.sent {
 		switch m := m.(type) {
 		case *serviceprotocol.OpenConnection:
-			all = append(all, "open "+m.Protocol)
+			text := "open " + m.Protocol
+			if from := m.Headers.Get("Asrs-Migrate-From"); from != "" {
+				text += " from " + from
+			}
+			all = append(all, text)
 		case *serviceprotocol.ConnectionData:
 			all = append(all, string(m.Payload))
 		case *serviceprotocol.CloseConnection:
-			all = append(all, "closed "+m.Error)
+			text := "closed " + m.Error
+			if to := m.Headers.Get("Asrs-Migrate-To"); to != "" {
+				text += "to " + to
+			}
+			all = append(all, text)
 		default:
 			all = append(all, m.Type().String())
 		}

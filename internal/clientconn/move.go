@@ -213,8 +213,8 @@ func (c *Conn) arrive(pair *pairing.Pair, handshake []byte) {
 	m.joinLocked(traits)
 	c.pair = pair
 	err := c.postLocked(handshake)
-	held := m.held
-	m.held, m.leaving, m.cutOff, m.passed = nil, false, false, false
+	held := append(m.input, m.held...)
+	m.input, m.held, m.leaving, m.cutOff, m.passed = nil, nil, false, false, false
 	if err == nil && len(held) > 0 {
 		err = c.passLocked(held)
 	}
