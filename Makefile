@@ -5,10 +5,11 @@ FUZZ    ?= 20s
 SOAK    ?= 30m
 CUTS    ?= 1m
 CLIENTS ?= 15000
+ROLLING ?= 1000
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 .DEFAULT_GOAL := check
-.PHONY: help chat build test check lint go-test npm fuzz soak cuts million bench compare compare-test rename
+.PHONY: help chat build test check lint go-test npm fuzz soak cuts rolling million bench compare compare-test rename
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +59,10 @@ soak: ## Clients of all kinds for a long time, SOAK=30m CLIENTS=15000
 cuts: ## Sockets that break off under load for CUTS=1m, with and without stateful reconnect
 	@scripts/prerequisites.sh go
 	$(GO) test ./conformance -v -run 'TestCutSockets$$' -cuts $(CUTS) -timeout 0
+
+rolling: ## Restart app servers under ROLLING=1000 clients, which must not notice
+	@scripts/prerequisites.sh go
+	$(GO) test ./conformance -v -run 'TestRollingRestart$$' -rolling-clients $(ROLLING) -timeout 0
 
 million: ## A million simulated clients in one process; takes a minute and 2 GB (Linux)
 	@scripts/prerequisites.sh go

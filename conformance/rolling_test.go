@@ -1,0 +1,241 @@
+package conformance_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"switchboard/accesstoken"
+	"switchboard/appserver"
+	"switchboard/client"
+	"switchboard/hubprotocol"
+)
+
+// rollingClients are few, so that the test can run with all others; "make rolling" has more.
+var rollingClients = flag.Int("rolling-clients", 200, "clients of TestRollingRestart")
+
+const rollingPace = 200 * time.Millisecond // between two numbers of a client
+
+// TestRollingRestart restarts two app servers one after the other, twice, while clients
+// exchange numbers with their hub: calls, messages without an answer, and what the hub
+// pushes. No client is disconnected, and no number is lost, repeated or out of order.
+func TestRollingRestart(t *testing.T) {
+	long(t)
+	s := &rolling{T: t, service: startService(t, engines[0]), hub: &RollingHub{clients: map[string]*rollingCount{}}}
+	s.hub.s = s
+	servers := []*rollingServer{s.start("a"), s.start("b")}
+	ctx, stop := context.WithCancel(t.Context())
+	var clients sync.WaitGroup
+	for i := range *rollingClients {
+		clients.Go(func() { s.play(ctx, i) })
+	}
+	s.await("clients exchange numbers", func() bool { return s.calls.Load() > 5*int64(*rollingClients) })
+	moves := 0
+	for range 2 {
+		for i, server := range servers {
+			present := int(server.clients.Load())
+			began := time.Now()
+			server.end()
+			t.Logf("%s with %d clients has ended after %v", server.id, present, time.Since(began).Round(time.Millisecond))
+			moves += present
+			servers[i] = s.start(server.id + "'")
+			before := s.calls.Load()
+			s.await("clients go on", func() bool { return s.calls.Load() > before+3*int64(*rollingClients) })
+		}
+	}
+	stop()
+	clients.Wait()
+	for _, server := range servers {
+		server.end()
+	}
+	t.Logf("%d clients: %d calls, %d messages without an answer, %d pushed; %d times a client was moved",
+		*rollingClients, s.calls.Load(), s.notes.Load(), s.pushed.Load(), s.moved.Load())
+	if moved := int(s.moved.Load()); moved < moves/2 {
+		t.Errorf("%d moves, want about %d", moved, moves)
+	}
+}
+
+// A rolling is the test: a service, app servers that come and go, and clients.
+type rolling struct {
+	*testing.T
+	service *service
+	hub     *RollingHub
+
+	calls, notes, pushed, moved atomic.Int64
+}
+
+func (s *rolling) await(what string, ok func() bool) {
+	s.Helper()
+	for deadline := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) || s.Failed() {
+			s.Fatalf("not so in time: %s", what)
+		}
+	}
+}
+
+// A RollingHub has the numbers of all clients, whichever app server they are with.
+type RollingHub struct {
+	s       *rolling
+	mu      sync.Mutex
+	clients map[string]*rollingCount // by connection id; guarded by mu
+}
+
+type rollingCount struct {
+	server       string // that has the client
+	calls, notes int    // the next numbers
+}
+
+// A rollingServer is an app server.
+type rollingServer struct {
+	*RollingHub
+	id      string
+	clients atomic.Int64
+	stop    context.CancelFunc
+	ended   chan error
+	end     func()
+}
+
+func (s *rolling) start(id string) *rollingServer {
+	s.Helper()
+	server := &rollingServer{RollingHub: s.hub, id: id, ended: make(chan error, 1)}
+	app, err := appserver.New(appserver.Config{
+		ConnectionString: s.service.connectionString,
+		ServerID:         id,
+		Shutdown:         appserver.MigrateClients,
+		Logger:           slog.New(slog.NewTextHandler(s.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	if err != nil {
+		s.Fatal(err)
+	}
+	if _, err := app.MapHub("/rolling", &Rolling{server}); err != nil {
+		s.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	go func() { server.ended <- app.Run(ctx) }()
+	server.end = sync.OnceFunc(func() {
+		stop()
+		if err := <-server.ended; err != nil {
+			s.Errorf("app server %s: %v", id, err)
+		}
+	})
+	s.Cleanup(server.end)
+	ready, cancel := bounded()
+	defer cancel()
+	if err := app.Ready(ready); err != nil {
+		s.Fatal(err)
+	}
+	return server
+}
+
+// Rolling is the hub of one app server.
+type Rolling struct{ server *rollingServer }
+
+func (h *Rolling) OnConnected(ctx *appserver.Context) error {
+	h.server.clients.Add(1)
+	return h.with(ctx, func(c *rollingCount) error {
+		if c.server != ctx.MigrateFrom() {
+			return fmt.Errorf("client comes from %q, and was last with %q", ctx.MigrateFrom(), c.server)
+		}
+		if c.server != "" {
+			h.server.s.moved.Add(1)
+		}
+		c.server = h.server.id
+		return nil
+	})
+}
+
+func (h *Rolling) OnDisconnected(ctx *appserver.Context, _ error) { h.server.clients.Add(-1) }
+
+func (h *Rolling) Count(ctx *appserver.Context, n int) (int, error) {
+	err := h.with(ctx, func(c *rollingCount) error { return next("call", &c.calls, n) })
+	return n, errors.Join(err, ctx.Clients().Caller().Send(ctx, "Pushed", n))
+}
+
+func (h *Rolling) Note(ctx *appserver.Context, n int) error {
+	return h.with(ctx, func(c *rollingCount) error { return next("note", &c.notes, n) })
+}
+
+func next(what string, want *int, n int) error {
+	if n != *want {
+		return fmt.Errorf("%s %d comes, want %d", what, n, *want)
+	}
+	*want++
+	return nil
+}
+
+// with tells of a mistake, too.
+func (h *Rolling) with(ctx *appserver.Context, do func(*rollingCount) error) error {
+	all := h.server.RollingHub
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	c := all.clients[ctx.ConnectionID()]
+	if c == nil {
+		c = new(rollingCount)
+		all.clients[ctx.ConnectionID()] = c
+	}
+	err := do(c)
+	if err != nil {
+		all.s.Errorf("client %s at %s: %v", ctx.ConnectionID(), h.server.id, err)
+	}
+	return err
+}
+
+// play is one client.
+func (s *rolling) play(ctx context.Context, i int) {
+	config := client.Config{
+		Transports: client.WebSockets, StatefulReconnect: false,
+		HTTPClient: http.DefaultClient,
+		Token: func(context.Context) (string, error) {
+			now := time.Now()
+			return accesstoken.Sign(accessKey, accesstoken.HS256, accesstoken.Token{
+				Audience: s.service.endpoint.ClientAudience("rolling"), Expires: now.Add(time.Hour),
+			})
+		},
+	}
+	if i%2 == 1 {
+		config.Protocol = hubprotocol.MessagePack
+	}
+	conn, err := client.New(s.service.endpoint.ClientURL("rolling"), config)
+	if err != nil {
+		s.Error(err)
+		return
+	}
+	pushed := 0
+	conn.On("Pushed", func(n int) {
+		if err := next("push", &pushed, n); err != nil {
+			s.Error(err)
+		}
+		s.pushed.Add(1)
+	})
+	if err := conn.Start(s.Context()); err != nil {
+		s.Error(err)
+		return
+	}
+	pace := time.NewTicker(rollingPace)
+	defer pace.Stop()
+	for n := 0; ctx.Err() == nil; n++ {
+		<-pace.C
+		if err := conn.Send(s.Context(), "Note", n); err != nil {
+			s.Error(err)
+			return
+		}
+		s.notes.Add(1)
+		if got, err := client.Invoke[int](s.Context(), conn, "Count", n); err != nil || got != n {
+			s.Errorf("Count(%d) = %d, %v", n, got, err)
+			return
+		}
+		s.calls.Add(1)
+	}
+	end, cancel := bounded()
+	defer cancel()
+	if err := conn.Stop(end); err != nil {
+		s.Error(err)
+	}
+}
