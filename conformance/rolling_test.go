@@ -97,7 +97,6 @@ type rollingServer struct {
 	*RollingHub
 	id      string
 	clients atomic.Int64
-	stop    context.CancelFunc
 	ended   chan error
 	end     func()
 }
