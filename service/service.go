@@ -69,7 +69,7 @@ func New(c Config) (*Service, error) {
 	set(&c.InstanceID, rand.Text())
 	set(&c.Endpoint, "http://localhost")
 	s := &Service{config: c}
-	s.router = router.New(router.Config{Log: c.Logger, StandIn: s.standIn(), ClientsPerConnection: c.LoadBalancing.Clients, MoveLost: c.LostClients == MoveLost})
+	s.router = router.New(router.Config{Log: c.Logger, InstanceID: c.InstanceID, StandIn: s.standIn(), ClientsPerConnection: c.LoadBalancing.Clients, MoveLost: c.LostClients == MoveLost})
 	if err := s.SetAccessKeys(c.AccessKeys...); err != nil {
 		return nil, err
 	}

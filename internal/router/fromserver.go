@@ -40,6 +40,12 @@ func (h *Hub) FromServer(ctx context.Context, s pairing.Server, m serviceprotoco
 		h.toGroup(m)
 	case *serviceprotocol.MultiGroupBroadcastData:
 		h.toGroups(m)
+	case *serviceprotocol.ClientInvocation:
+		h.invoke(s, m)
+	case *serviceprotocol.ClientCompletion:
+		h.complete(m)
+	case *serviceprotocol.ErrorCompletion:
+		h.failed(m)
 	default:
 		return h.manage(ctx, s, m)
 	}
@@ -76,6 +82,10 @@ func (h *Hub) manage(ctx context.Context, s pairing.Server, m serviceprotocol.Me
 		return ack(ctx, s, m.AckID, h.find(m.ConnectionID) != nil)
 	case *serviceprotocol.CheckUserExistenceWithAck:
 		return ack(ctx, s, m.AckID, h.userExists(m.UserID))
+	case *serviceprotocol.GroupMemberQuery:
+		page, token := h.members(m)
+		payload := serviceprotocol.AppendGroupMembers(nil, page, token)
+		return s.Send(ctx, &serviceprotocol.Ack{AckID: m.AckID, Status: serviceprotocol.AckOK, Payload: payload})
 	case *serviceprotocol.CloseConnectionWithAck:
 		return ack(ctx, s, m.AckID, h.closeOne(m.ConnectionID, m.Reason))
 	case *serviceprotocol.CloseConnectionsWithAck:

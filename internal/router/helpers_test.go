@@ -138,7 +138,7 @@ type hub struct {
 }
 
 func newHub(t testing.TB) *hub {
-	h := router.New(router.Config{Log: slog.New(slog.DiscardHandler)}).Hub("chat")
+	h := router.New(router.Config{Log: slog.New(slog.DiscardHandler), InstanceID: "here"}).Hub("chat")
 	return &hub{Hub: h, t: t, clients: map[string]*client{}, pairs: map[string]*pairing.Pair{}}
 }
 

@@ -28,6 +28,8 @@ type Config struct {
 	// StandIn makes what serves the clients of a hub that find no server
 	// connection. It may be nil.
 	StandIn func(*Hub) pairing.Server
+	// InstanceID names this instance to app servers.
+	InstanceID string
 	// ClientsPerConnection is how many clients a server connection should have at
 	// most: with more on average, an app server is asked for another one. 0 asks for none.
 	ClientsPerConnection int
@@ -80,19 +82,21 @@ type Hub struct {
 	log     *slog.Logger
 	standIn pairing.Server // serves clients when no server connection does; may be nil
 
-	mu       sync.RWMutex
-	pairs    pairing.Table               // guarded by mu, as is all below
-	users    groups.Sets[pairing.Client] // by user id
-	groups   groups.Sets[pairing.Client] // by group name
-	records  groups.Records
-	servers  balancer.Pool[pairing.Server]
-	demands  int64                     // on-demand connections so far
-	traits   map[pairing.Server]Traits // of all server connections
-	draining map[pairing.Server]bool   // that have said goodbye and whose clients are moved; nil when none has
-	resumers int                       // server connections that allow stateful reconnect
-	movers   int                       // server connections whose clients may be moved
-	apps     map[string]*appServer     // by id of the app server instance
-	onDemand map[pairing.Server]int64  // those opened on demand, by when; nil when none was
+	mu          sync.RWMutex
+	pairs       pairing.Table               // guarded by mu, as is all below
+	users       groups.Sets[pairing.Client] // by user id
+	groups      groups.Sets[pairing.Client] // by group name
+	records     groups.Records
+	servers     balancer.Pool[pairing.Server]
+	demands     int64                     // on-demand connections so far
+	invocations map[string]*invocation    // calls of clients that wait for their results; nil until there is one
+	invoked     map[string][]*invocation  // the same by connection id
+	traits      map[pairing.Server]Traits // of all server connections
+	draining    map[pairing.Server]bool   // that have said goodbye and whose clients are moved; nil when none has
+	resumers    int                       // server connections that allow stateful reconnect
+	movers      int                       // server connections whose clients may be moved
+	apps        map[string]*appServer     // by id of the app server instance
+	onDemand    map[pairing.Server]int64  // those opened on demand, by when; nil when none was
 
 	closed    closeCounts  // client connections that ended; fixed map of atomics
 	asks      atomic.Int64 // for server connections
@@ -278,6 +282,7 @@ func (h *Hub) forgetLocked(p *pairing.Pair) bool {
 	if !h.pairs.Unbind(p) {
 		return false
 	}
+	h.abandonLocked(p.Client.ID(), "Connection '"+p.Client.ID()+"' is disconnected.")
 	h.servers.Release(p.Server)
 	h.users.RemoveMember(p.Client)
 	h.groups.RemoveMember(p.Client)

@@ -1,7 +1,11 @@
 package router
 
 import (
+	"slices"
+	"strings"
 	"time"
+
+	"switchboard/serviceprotocol"
 )
 
 // join puts a connection into a group and tells whether the connection exists.
@@ -89,4 +93,30 @@ func (h *Hub) userExists(user string) bool {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return h.users.Len(user) > 0
+}
+
+// maxPage bounds a page of group members.
+const maxPage = 1000
+
+// members returns a page of the connections in a group, in the order of their ids, and
+// the token that asks for the next page: the last id of this one. Who joins or leaves
+// meanwhile may be missing or not.
+func (h *Hub) members(m *serviceprotocol.GroupMemberQuery) (page []serviceprotocol.GroupMember, token string) {
+	size := maxPage
+	if m.Max > 0 {
+		size = min(size, m.Max)
+	}
+	h.mu.RLock()
+	for c := range h.groups.Members(m.Group) {
+		if c.ID() > m.ContinuationToken {
+			page = append(page, serviceprotocol.GroupMember{ConnectionID: c.ID(), UserID: c.UserID()})
+		}
+	}
+	h.mu.RUnlock()
+	slices.SortFunc(page, func(a, b serviceprotocol.GroupMember) int { return strings.Compare(a.ConnectionID, b.ConnectionID) })
+	if len(page) > size {
+		page = page[:size]
+		token = page[size-1].ConnectionID
+	}
+	return page, token
 }

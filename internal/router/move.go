@@ -124,6 +124,7 @@ func (h *Hub) rebind(p *pairing.Pair, to pairing.Server) (*pairing.Pair, error) 
 		h.servers.Release(to)
 		return nil, err
 	}
+	h.abandonLocked(p.Client.ID(), "Connection '"+p.Client.ID()+"' went over to another app server.")
 	h.servers.Release(p.Server)
 	return moved, nil
 }
