@@ -54,6 +54,7 @@ type client struct {
 	cancels   map[string]context.CancelFunc // of calls that can be cancelled, by invocation id; nil until there is one
 	uploads   map[string]*upload            // by stream id; nil until there is one
 	results   map[string]*result            // that this client shall give, by invocation id; nil until there is one
+	forOthers map[string]struct{}           // invocation ids of calls by other app servers; nil until there is one
 	shaken    bool                          // the handshake was accepted
 	moving    *migration                    // nil unless it comes from another app server, or goes to one
 	connected bool                          // OnConnected was good, so OnDisconnected is due

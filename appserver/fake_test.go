@@ -31,6 +31,8 @@ type fakeService struct {
 	client   *http.Client
 	opened   chan *fakeConn // each server connection that was accepted
 
+	lonely bool // set before use: there are no clients of other app servers
+
 	tap func(serviceprotocol.Message) // set before use: sees all messages, and nobody else does
 
 	mu       sync.Mutex
@@ -140,6 +142,10 @@ func (c *fakeConn) handle(ctx context.Context, m serviceprotocol.Message) error 
 		ackID = m.AckID
 	case *serviceprotocol.LeaveGroupWithAck:
 		ackID = m.AckID
+	}
+	if m, ok := m.(*serviceprotocol.ClientInvocation); ok && c.service.lonely {
+		return c.link.Send(ctx, &serviceprotocol.ErrorCompletion{InvocationID: m.InvocationID, ConnectionID: m.ConnectionID,
+			CallerServerID: m.CallerServerID, Error: "Connection '" + m.ConnectionID + "' does not exist."})
 	}
 	c.received <- m
 	if ackID == 0 {

@@ -30,6 +30,7 @@ type hub struct {
 	log            *slog.Logger
 
 	clients clientTable
+	far     farResults
 	load    load
 	backoff backoff
 

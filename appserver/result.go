@@ -30,7 +30,7 @@ var (
 
 // Invoke calls the method target of one client and waits for what it returns: a T,
 // or struct{} if the result does not matter. p is Caller() or Client(id), of a client
-// of this app server.
+// of this app server or of another one.
 //
 // The error is a *HubError with the client's text if its method failed or it has none
 // (clients older than version 7 have no results), one that matches ErrClientGone if
@@ -68,8 +68,11 @@ func (p *ClientProxy) invoke(ctx context.Context, into any, target string, args 
 		return errInOnConnected
 	}
 	c := p.hub.clients.get(p.name)
-	if c == nil {
+	switch {
+	case c == nil && p.call != nil && p.call.client.id == p.name && p.call.MigrateTo() == "":
 		return goneError(fmt.Sprintf("Connection '%s' does not exist.", p.name))
+	case c == nil:
+		return p.invokeFar(ctx, into, target, args)
 	}
 	id := "s" + strconv.FormatInt(p.hub.app.lastResult.Add(1), 10)
 	r := &result{into, make(chan error, 1)}
@@ -80,9 +83,7 @@ func (p *ClientProxy) invoke(ctx context.Context, into any, target string, args 
 	if err := p.send(ctx, id, target, args); err != nil {
 		return err
 	}
-	if p.call != nil && p.call.slot.CompareAndSwap(true, false) {
-		p.call.client.giveUpSlot()
-	}
+	p.letNextCallRun()
 	select {
 	case err := <-r.done:
 		return err
@@ -92,6 +93,13 @@ func (p *ClientProxy) invoke(ctx context.Context, into any, target string, args 
 		return goneError(fmt.Sprintf("Connection '%s' disconnected.", c.id))
 	}
 	return context.Cause(ctx)
+}
+
+// letNextCallRun lets the next call of the client run beside this one, which waits.
+func (p *ClientProxy) letNextCallRun() {
+	if p.call != nil && p.call.slot.CompareAndSwap(true, false) {
+		p.call.client.giveUpSlot()
+	}
 }
 
 func (c *client) isConnected() bool {
@@ -125,14 +133,10 @@ func (c *client) settle(e *encoding, m *hubprotocol.Completion) {
 	r := c.results[m.InvocationID]
 	delete(c.results, m.InvocationID)
 	c.mu.Unlock()
-	switch {
-	case r == nil:
-	case m.HasError:
-		r.done <- &HubError{m.Error}
-	case !m.HasResult || reflect.TypeOf(r.into) == reflect.TypeFor[*struct{}]():
-		r.done <- nil
-	default:
-		r.done <- parseResult(e, m, r.into)
+	if r != nil {
+		r.done <- resultOf(e, m, r.into)
+	} else {
+		c.passOn(e, m)
 	}
 }
 

@@ -196,7 +196,9 @@ func TestClientResultFromAnotherClient(t *testing.T) {
 func TestClientResultFailures(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newResultHub()
-		c := start(t, h, detailed).conn.connect(t, "c1")
+		f := newFakeService(t)
+		f.lonely = true
+		c := startWith(t, f, appserver.Config{ServerConnections: 1}, h, detailed).conn.connect(t, "c1")
 		const text = "An unexpected error occurred invoking '%s' on the server. "
 		c.send(t, invoke("1", "AskClient", `"nobody"`))
 		c.want(t, failedWith("1", strings.Replace(text, "%s", "AskClient", 1)+`IOException: invoke \"Ask\": Connection 'nobody' does not exist.`))

@@ -158,6 +158,14 @@ func (s *serverConn) handle(_ context.Context, m serviceprotocol.Message) error 
 				c.end(closedByService(m))
 			}
 		}
+	case *serviceprotocol.ClientInvocation:
+		s.expectFor(m)
+	case *serviceprotocol.ClientCompletion:
+		s.hub.completed(m)
+	case *serviceprotocol.ErrorCompletion:
+		s.hub.notCompleted(m)
+	case *serviceprotocol.ServiceMapping:
+		s.hub.far.located(m)
 	case *serviceprotocol.Ping:
 		s.handlePing(m)
 	case *serviceprotocol.Ack:
@@ -210,6 +218,7 @@ func (s *serverConn) handlePing(m *serviceprotocol.Ping) {
 	}
 	if node, ok := m.Get(serviceprotocol.PingOffline); ok {
 		s.drop(func(c *client) bool { return node == "" || c.node == node }, errInstanceGone)
+		s.hub.far.lose(node)
 		return
 	}
 	if answer, _ := m.Get(serviceprotocol.PingShutdown); answer == "finack" {

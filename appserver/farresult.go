@@ -1,0 +1,181 @@
+package appserver
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+
+	"switchboard/hubprotocol"
+	"switchboard/serviceprotocol"
+)
+
+// farResults are those that clients of other app servers shall give. The service sends the
+// call to the client, and its answer back to here.
+//
+// Source: azure-signalr specs/ClientInvocation.md.
+type farResults struct {
+	mu    sync.Mutex
+	calls map[string]*farResult // by invocation id; nil until there is one
+}
+
+type farResult struct {
+	result
+	node string // service instance that has the client, once it is known; guarded by farResults
+}
+
+func (f *farResults) expect(id string, r *farResult) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.calls == nil {
+		f.calls = map[string]*farResult{}
+	}
+	f.calls[id] = r
+}
+
+// take forgets a call, and returns it if somebody waits for it.
+func (f *farResults) take(id string) *farResult {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := f.calls[id]
+	delete(f.calls, id)
+	return r
+}
+
+// located notes which service instance has the client.
+func (f *farResults) located(m *serviceprotocol.ServiceMapping) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r := f.calls[m.InvocationID]; r != nil {
+		r.node = strings.Clone(m.InstanceID)
+	}
+}
+
+// lose fails the calls of clients of a service instance that is gone.
+func (f *farResults) lose(node string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for id, r := range f.calls {
+		if r.node != "" && (node == "" || r.node == node) {
+			delete(f.calls, id)
+			r.done <- goneError(errInstanceGone.Error())
+		}
+	}
+}
+
+// invokeFar calls a client that this app server does not have.
+func (p *ClientProxy) invokeFar(ctx context.Context, into any, target string, args []any) error {
+	app := p.hub.app
+	id := app.config.ServerID + "-" + strconv.FormatInt(app.lastResult.Add(1), 10)
+	r := &farResult{result: result{into, make(chan error, 1)}}
+	p.hub.far.expect(id, r)
+	defer p.hub.far.take(id)
+	o := newOutgoing()
+	defer o.free()
+	if err := o.encodeInvocation(p.hub.encodings, id, target, args); err != nil {
+		return err
+	}
+	m := &serviceprotocol.ClientInvocation{InvocationID: id, ConnectionID: p.name, CallerServerID: app.config.ServerID, Payloads: o.payloads}
+	if err := p.hub.send(p.via, p.name, func(s *serverConn) error { return s.link.Send(ctx, m) }); err != nil {
+		return err
+	}
+	p.letNextCallRun()
+	select {
+	case err := <-r.done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// completed takes the answer of a client that another app server has.
+func (h *hub) completed(m *serviceprotocol.ClientCompletion) {
+	r := h.far.take(m.InvocationID)
+	if r == nil {
+		return
+	}
+	r.done <- h.readCompletion(m, r.into)
+}
+
+func (h *hub) readCompletion(m *serviceprotocol.ClientCompletion, into any) error {
+	e := h.encoding(m.Protocol)
+	if e == nil {
+		return fmt.Errorf("the client's hub protocol %q is not one of this hub", strings.Clone(m.Protocol))
+	}
+	message, _, err := e.Split(m.Payload, 0)
+	if err != nil {
+		return err
+	}
+	parsed, err := e.Parse(message)
+	if err != nil {
+		return err
+	}
+	completion, ok := parsed.(*hubprotocol.Completion)
+	if !ok {
+		return fmt.Errorf("the client's answer is a %v", parsed.MessageType())
+	}
+	return resultOf(e, completion, into)
+}
+
+// notCompleted takes the news that there will be no answer.
+func (h *hub) notCompleted(m *serviceprotocol.ErrorCompletion) {
+	if r := h.far.take(m.InvocationID); r != nil {
+		r.done <- goneError(strings.Clone(m.Error))
+	}
+}
+
+// expectFor notes that a client of this app server is called by another one.
+func (s *serverConn) expectFor(m *serviceprotocol.ClientInvocation) {
+	c := s.client(m.ConnectionID)
+	if c == nil || !c.expectFor(strings.Clone(m.InvocationID)) {
+		_ = s.link.Post(&serviceprotocol.ErrorCompletion{
+			InvocationID: m.InvocationID, ConnectionID: m.ConnectionID, CallerServerID: s.hub.app.config.ServerID,
+			Error: fmt.Sprintf("Connection '%s' does not exist.", m.ConnectionID),
+		})
+	}
+}
+
+func (c *client) expectFor(id string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return false
+	}
+	if c.forOthers == nil {
+		c.forOthers = map[string]struct{}{}
+	}
+	c.forOthers[id] = struct{}{}
+	return true
+}
+
+// passOn gives the client's answer to the app server that has called it, if one has.
+func (c *client) passOn(e *encoding, m *hubprotocol.Completion) {
+	c.mu.Lock()
+	_, ok := c.forOthers[m.InvocationID]
+	delete(c.forOthers, m.InvocationID)
+	c.mu.Unlock()
+	if !ok {
+		return
+	}
+	payload, err := e.Append(nil, m)
+	if err != nil {
+		return // cannot be: it was read
+	}
+	_ = c.server.link.Send(&c.context, &serviceprotocol.ClientCompletion{ // else the caller hears that the client is gone
+		InvocationID: m.InvocationID, ConnectionID: c.id, CallerServerID: c.hub.app.config.ServerID, Protocol: e.Name(), Payload: payload,
+	})
+}
+
+// resultOf decodes an answer.
+func resultOf(e *encoding, m *hubprotocol.Completion, into any) error {
+	switch {
+	case m.HasError:
+		return &HubError{m.Error}
+	case !m.HasResult || reflect.TypeOf(into) == reflect.TypeFor[*struct{}]():
+		return nil
+	default:
+		return parseResult(e, m, into)
+	}
+}
