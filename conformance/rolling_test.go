@@ -96,6 +96,7 @@ type rollingCount struct {
 type rollingServer struct {
 	*RollingHub
 	id      string
+	hub     *appserver.HubContext
 	clients atomic.Int64
 	ended   chan error
 	end     func()
@@ -113,7 +114,7 @@ func (s *rolling) start(id string) *rollingServer {
 	if err != nil {
 		s.Fatal(err)
 	}
-	if _, err := app.MapHub("/rolling", &Rolling{server}); err != nil {
+	if server.hub, err = app.MapHub("/rolling", &Rolling{server}); err != nil {
 		s.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -186,8 +187,8 @@ func (h *Rolling) with(ctx *appserver.Context, do func(*rollingCount) error) err
 	return err
 }
 
-// play is one client.
-func (s *rolling) play(ctx context.Context, i int) {
+// newClient returns a client that is not connected yet.
+func (s *rolling) newClient(i int) (*client.Conn, error) {
 	config := client.Config{
 		Transports: client.WebSockets, StatefulReconnect: false,
 		HTTPClient: http.DefaultClient,
@@ -201,7 +202,12 @@ func (s *rolling) play(ctx context.Context, i int) {
 	if i%2 == 1 {
 		config.Protocol = hubprotocol.MessagePack
 	}
-	conn, err := client.New(s.service.endpoint.ClientURL("rolling"), config)
+	return client.New(s.service.endpoint.ClientURL("rolling"), config)
+}
+
+// play is one client.
+func (s *rolling) play(ctx context.Context, i int) {
+	conn, err := s.newClient(i)
 	if err != nil {
 		s.Error(err)
 		return
@@ -236,5 +242,62 @@ func (s *rolling) play(ctx context.Context, i int) {
 	defer cancel()
 	if err := conn.Stop(end); err != nil {
 		s.Error(err)
+	}
+}
+
+// An app server calls clients of another one, which answers, fails, and goes.
+func TestResultsAcrossAppServers(t *testing.T) {
+	long(t)
+	s := &rolling{T: t, service: startService(t, engines[0]), hub: &RollingHub{clients: map[string]*rollingCount{}}}
+	s.hub.s = s
+	s.start("a")
+	conns, called, release := []*client.Conn{}, make(chan struct{}, 1), make(chan struct{})
+	for i := range 2 { // of either protocol, both with a
+		conn, err := s.newClient(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.On("Double", func(n int) int { return 2 * n })
+		conn.On("Fail", func() (int, error) { return 0, errors.New("sold out") })
+		conn.On("Never", func() int {
+			called <- struct{}{}
+			<-release
+			return 0
+		})
+		if err := conn.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		conns = append(conns, conn)
+	}
+	other := s.start("b").hub.Clients()
+	for _, conn := range conns {
+		c := other.Client(conn.ConnectionID())
+		if n, err := appserver.Invoke[int](t.Context(), c, "Double", 21); n != 42 || err != nil {
+			t.Errorf("Double: %d, %v", n, err)
+		}
+		_, err := appserver.Invoke[int](t.Context(), c, "Fail")
+		if refusal, ok := errors.AsType[*appserver.HubError](err); !ok || refusal.Message != "sold out" {
+			t.Errorf("Fail: %v", err)
+		}
+		lost := make(chan error, 1)
+		go func() {
+			_, err := appserver.Invoke[int](t.Context(), c, "Never")
+			lost <- err
+		}()
+		<-called
+		stopped := make(chan error, 1)
+		end, cancel := bounded()
+		defer cancel()
+		go func() { stopped <- conn.Stop(end) }() // it waits for the handler, when the connection has ended
+		if err := <-lost; !errors.Is(err, appserver.ErrClientGone) {
+			t.Errorf("Never: %v", err)
+		}
+		release <- struct{}{}
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
+		if _, err := appserver.Invoke[int](t.Context(), c, "Double", 1); !errors.Is(err, appserver.ErrClientGone) {
+			t.Errorf("client that is gone: %v", err)
+		}
 	}
 }
