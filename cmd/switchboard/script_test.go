@@ -121,8 +121,8 @@ func logged(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func signalProcess(ts *testscript.TestScript, neg bool, args []string) {
-	signals := map[string]os.Signal{"TERM": syscall.SIGTERM, "INT": os.Interrupt}
-	usage(ts, neg, len(args) == 2 && signals[args[1]] != nil, "signal NAME TERM|INT")
+	signals := map[string]os.Signal{"TERM": syscall.SIGTERM, "INT": os.Interrupt, "HUP": syscall.SIGHUP}
+	usage(ts, neg, len(args) == 2 && signals[args[1]] != nil, "signal NAME TERM|INT|HUP")
 	ts.Check(find(ts, args[0]).command.Process.Signal(signals[args[1]]))
 }
 

@@ -1,6 +1,13 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"switchboard/service"
+)
 
 func (p *program) serve() *cobra.Command {
 	cmd := &cobra.Command{
@@ -15,6 +22,9 @@ this order of precedence. The key log.level is the flag --log-level and the
 variable SWITCHBOARD_LOG_LEVEL; access-keys is the flag --access-key. What is
 unknown or wrong is an error, all mistakes together.
 
+At SIGHUP, and when the file changes, the access keys are read again and replaced.
+Connections live on, and other settings stay as they are.
+
 An access key is required. Prefer the environment or the file for it: other
 users of the machine can see the arguments of a process.`,
 		Example: `  SWITCHBOARD_ACCESS_KEYS=$(openssl rand -hex 32) switchboard serve
@@ -27,7 +37,22 @@ users of the machine can see the arguments of a process.`,
 			if err != nil {
 				return err
 			}
-			return run(cmd.Context(), c, newLogger(p.stderr, c.Log), signals, nil)
+			log := newLogger(p.stderr, c.Log)
+			w := &keyWatch{
+				file: configFile(cmd.Flags(), p.environ),
+				load: func() (config, error) { return load(cmd.Flags(), p.environ) },
+				log:  log,
+				keys: c.Service.AccessKeys,
+			}
+			w.begin()
+			ctx, end := context.WithCancel(cmd.Context())
+			var watching sync.WaitGroup
+			defer watching.Wait()
+			defer end()
+			return run(cmd.Context(), c, log, signals, func(svc *service.Service, _ string) {
+				w.set = svc.SetAccessKeys
+				watching.Go(func() { w.run(ctx) })
+			})
 		},
 	}
 	addConfigFlags(cmd.Flags())
