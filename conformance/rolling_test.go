@@ -67,8 +67,11 @@ type rolling struct {
 	*testing.T
 	service *service
 	hub     *RollingHub
+	lossy   bool // server connections are cut
 
-	calls, notes, pushed, moved atomic.Int64
+	links links // sockets of the server connections
+
+	calls, notes, pushed, moved, again atomic.Int64
 }
 
 func (s *rolling) await(what string, ok func() bool) {
@@ -108,6 +111,7 @@ func (s *rolling) start(id string) *rollingServer {
 	app, err := appserver.New(appserver.Config{
 		ConnectionString: s.service.connectionString,
 		ServerID:         id,
+		HTTPClient:       s.links.client(nil),
 		Shutdown:         appserver.MigrateClients,
 		Logger:           slog.New(slog.NewTextHandler(s.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
@@ -140,7 +144,7 @@ type Rolling struct{ server *rollingServer }
 func (h *Rolling) OnConnected(ctx *appserver.Context) error {
 	h.server.clients.Add(1)
 	return h.with(ctx, func(c *rollingCount) error {
-		if c.server != ctx.MigrateFrom() {
+		if c.server != ctx.MigrateFrom() && !h.server.s.lossy {
 			return fmt.Errorf("client comes from %q, and was last with %q", ctx.MigrateFrom(), c.server)
 		}
 		if c.server != "" {
@@ -156,6 +160,17 @@ func (h *Rolling) OnDisconnected(ctx *appserver.Context, _ error) { h.server.cli
 func (h *Rolling) Count(ctx *appserver.Context, n int) (int, error) {
 	err := h.with(ctx, func(c *rollingCount) error { return next("call", &c.calls, n) })
 	return n, errors.Join(err, ctx.Clients().Caller().Send(ctx, "Pushed", n))
+}
+
+// Try takes a number, or the one before once more: the client was not told that it came.
+func (h *Rolling) Try(ctx *appserver.Context, n int) (int, error) {
+	return n, h.with(ctx, func(c *rollingCount) error {
+		if n == c.calls-1 {
+			h.server.s.again.Add(1)
+			return nil
+		}
+		return next("try", &c.calls, n)
+	})
 }
 
 func (h *Rolling) Note(ctx *appserver.Context, n int) error {
@@ -299,5 +314,72 @@ func TestResultsAcrossAppServers(t *testing.T) {
 		if _, err := appserver.Invoke[int](t.Context(), c, "Double", 1); !errors.Is(err, appserver.ErrClientGone) {
 			t.Errorf("client that is gone: %v", err)
 		}
+	}
+}
+
+// TestLostServerConnections cuts server connections while clients send numbers. The service
+// has them go over to other connections: no client is disconnected. A call that ran when its
+// connection was cut fails with an error that says so, and the client sends its number again.
+// No number is lost or out of order, and the hub sees again only what it could not answer.
+func TestLostServerConnections(t *testing.T) {
+	long(t)
+	s := &rolling{T: t, service: startService(t, engines[0], "--lost-clients", "move"), hub: &RollingHub{clients: map[string]*rollingCount{}}, lossy: true}
+	s.hub.s = s
+	s.start("a")
+	s.start("b")
+	ctx, stop := context.WithCancel(t.Context())
+	var clients sync.WaitGroup
+	for i := range *rollingClients {
+		clients.Go(func() { s.insist(ctx, i) })
+	}
+	const cuts = 10
+	for range cuts {
+		before := s.calls.Load()
+		s.await("clients go on", func() bool { return s.calls.Load() > before+3*int64(*rollingClients) })
+		s.links.cutOne()
+	}
+	before := s.calls.Load()
+	s.await("clients go on", func() bool { return s.calls.Load() > before+3*int64(*rollingClients) })
+	stop()
+	clients.Wait()
+	t.Logf("%d clients, %d server connections cut: %d calls, %d of them failed and were made again, which the hub had carried out %d times; clients moved %d times",
+		*rollingClients, cuts, s.calls.Load(), s.notes.Load(), s.again.Load(), s.moved.Load())
+	if s.moved.Load() == 0 {
+		t.Error("no client was moved")
+	}
+}
+
+// insist is one client that makes a call again when it fails.
+func (s *rolling) insist(ctx context.Context, i int) {
+	conn, err := s.newClient(i)
+	if err != nil {
+		s.Error(err)
+		return
+	}
+	if err := conn.Start(s.Context()); err != nil {
+		s.Error(err)
+		return
+	}
+	pace := time.NewTicker(rollingPace)
+	defer pace.Stop()
+	for n := 0; ctx.Err() == nil; {
+		<-pace.C
+		got, err := client.Invoke[int](s.Context(), conn, "Try", n)
+		_, told := errors.AsType[*client.HubError](err)
+		switch {
+		case err == nil && got == n:
+			n++
+			s.calls.Add(1)
+		case told:
+			s.notes.Add(1)
+		default:
+			s.Errorf("Try(%d) = %d, %v", n, got, err)
+			return
+		}
+	}
+	end, cancel := bounded()
+	defer cancel()
+	if err := conn.Stop(end); err != nil {
+		s.Error(err)
 	}
 }
