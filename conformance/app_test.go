@@ -156,7 +156,8 @@ func (a *app) restart() error {
 // links are the sockets of the server connections.
 type links struct {
 	mu   sync.Mutex
-	open []net.Conn // guarded by mu
+	open []net.Conn // guarded by mu, as is dead
+	dead bool       // there are no more
 }
 
 // client returns an HTTP client whose sockets can be cut.
@@ -170,6 +171,9 @@ func (l *links) client(trust *tls.Config) *http.Client {
 			}
 			l.mu.Lock()
 			defer l.mu.Unlock()
+			if l.dead {
+				return nil, errors.Join(net.ErrClosed, conn.Close())
+			}
 			l.open = append(l.open, conn)
 			return conn, nil
 		},
@@ -184,6 +188,14 @@ func (l *links) cutOne() {
 		_ = l.open[0].Close()
 		l.open = l.open[1:]
 	}
+}
+
+// die closes all sockets without a word, for good.
+func (l *links) die() {
+	l.mu.Lock()
+	l.dead = true
+	l.mu.Unlock()
+	l.cut()
 }
 
 // cut closes all sockets without a word.
