@@ -124,11 +124,15 @@ func (c *Conn) end(ended func()) {
 		c.mover.timer.Stop()
 		c.mover.timer = nil
 	}
-	reason, detail := c.reason, c.detail
+	reason, detail, serverID := c.reason, c.detail, ""
+	if c.pair != nil {
+		serverID = c.pair.Server.ServerID()
+	}
 	c.mu.Unlock()
 	c.Leave()
 	c.hub.CountClosed(reason)
 	c.env.Log.Info("client connection closed", "hub", c.hub.Name(), "connection_id", c.id,
-		"reason", reason.Code, "detail", detail, "user_id", c.userID)
+		"reason", reason.Code, "by", string(reason.By), "detail", detail, "user_id", c.userID, "server_id", serverID,
+		"lasted", (time.Duration(clock()-c.born) * time.Second).String())
 	ended()
 }

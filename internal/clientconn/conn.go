@@ -56,7 +56,6 @@ type Conn struct {
 
 	opening *opening // until the connection is paired; owned by Receive, as is meter
 	meter   *meter   // nil without a limit
-	paired  bool     // with a server connection
 
 	protocol string // set before the connection is paired, then fixed, as are framing and resume
 	framing  hubprotocol.Framing
@@ -77,6 +76,8 @@ type Conn struct {
 	awake     bool        // Wake was called, and Take has not returned nothing since
 	left      bool        // the app server was told of the end
 	detailed  bool        // fixed
+	paired    bool        // with a server connection; owned by Receive
+	born      uint32      // clock when the connection was made; fixed
 }
 
 // opening is what is needed until the client is paired.
@@ -96,13 +97,16 @@ func New(hub *router.Hub, o Origin, env *Env, t Transport) *Conn {
 	c := &Conn{
 		id: o.ID, userID: o.UserID, detailed: o.DetailedErrors,
 		hub: hub, env: env, transport: t,
-		opening: &opening{origin: o},
+		opening: &opening{origin: o}, born: clock(),
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.timer = time.AfterFunc(o.Handshake, c.handshakeExpired)
 	return c
 }
+
+// clock is the Unix time in four bytes.
+func clock() uint32 { return uint32(time.Now().Unix()) }
 
 // handshakeExpired ends a connection whose client sent no handshake request in
 // time, or whose app server then sent no response.

@@ -18,7 +18,7 @@ func TestReasonsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, got, _ := strings.Cut(string(page), "| Reason | Category | Reconnects | When |\n|---|---|---|---|\n")
+	_, got, _ := strings.Cut(string(page), "| Reason | Category | By | Reconnects | When |\n|---|---|---|---|---|\n")
 	if want := table(t); got != want {
 		t.Errorf("the table of reasons in docs/metrics.md is not\n%s", want)
 	}
@@ -36,7 +36,7 @@ func table(t *testing.T) string {
 		if !ok {
 			t.Errorf("%s has no comment", r.Code)
 		}
-		fmt.Fprintf(&rows, "| `%s` | `%s` | %s | %s |\n", r.Code, r.Category, reconnects, comment)
+		fmt.Fprintf(&rows, "| `%s` | `%s` | %s | %s | %s |\n", r.Code, r.Category, r.By, reconnects, comment)
 	}
 	if len(comments) != len(pairing.Reasons) {
 		t.Errorf("reason.go declares %d reasons, Reasons has %d", len(comments), len(pairing.Reasons))
