@@ -67,7 +67,7 @@ type spread struct {
 	servers []*spreadServer
 	clients sync.WaitGroup
 	dialing chan struct{} // bounds how many connect at once
-	again   atomic.Int64  // times that a client came again
+	again   atomic.Int64  // clients that came again
 	table   strings.Builder
 }
 
@@ -187,8 +187,11 @@ func (s *spread) come(n int) {
 	for range n {
 		s.clients.Go(func() {
 			first := sync.OnceFunc(func() { connected.Add(1) })
+			// Once for each: one that comes again at once may get a connection of the
+			// app server whose end the service is yet to see.
+			again := sync.OnceFunc(func() { s.again.Add(1) })
 			for s.ctx.Err() == nil {
-				if err := s.connect(first); err != nil && s.ctx.Err() == nil {
+				if err := s.connect(first, again); err != nil && s.ctx.Err() == nil {
 					s.Error(err)
 					return
 				}
@@ -199,7 +202,7 @@ func (s *spread) come(n int) {
 }
 
 // connect is one connection, up to its end. An error is an end that must not be.
-func (s *spread) connect(connected func()) error {
+func (s *spread) connect(connected, again func()) error {
 	s.dialing <- struct{}{}
 	c, err := connectClient(s.ctx, s.service, "spread", s.token)
 	<-s.dialing
@@ -213,7 +216,7 @@ func (s *spread) connect(connected func()) error {
 		_ = c.Close()
 	}
 	if errors.As(err, &closed) && closed.message.AllowReconnect {
-		s.again.Add(1)
+		again()
 		return nil
 	}
 	if errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {

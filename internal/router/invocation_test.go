@@ -95,6 +95,10 @@ func TestClientResultThatDoesNotCome(t *testing.T) {
 		}, "no"},
 		{"it does not answer", func(*invoking) { time.Sleep(10 * time.Minute) }, "The client has not answered within 10 minutes."},
 		{"it goes to another app server", func(i *invoking) {
+			i.connect("y", "", "json") // one for each connection of the caller, so that x goes to the third app server
+			i.connect("z", "", "json")
+			i.caller.take()
+			i.AddServer(&server{id: "t1", serverID: "t"}, router.Traits{CarriesClients: true})
 			to, err := i.BeginMove(i.pairs["x"], router.Traits{}, true)
 			if err != nil {
 				i.t.Fatal(err)
@@ -102,7 +106,6 @@ func TestClientResultThatDoesNotCome(t *testing.T) {
 			if _, err := i.EndMove(i.pairs["x"], to, &serviceprotocol.OpenConnection{ConnectionID: "x"}); err != nil {
 				i.t.Fatal(err)
 			}
-			to.(*server).take()
 		}, "Connection 'x' went over to another app server."},
 	}
 	for _, tt := range tests {
