@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"switchboard/accesstoken"
 	"switchboard/negotiate"
 )
 
@@ -23,10 +22,9 @@ const shutdownWait = 10 * time.Second
 // service, and the connections to the service. Its methods may be called from
 // any goroutine.
 type App struct {
-	config   Config                // fixed, as are all to the empty line
-	endpoint *accesstoken.Endpoint // what the connection string says
-	embedded *embedded             // nil unless Config.Service is set
-	life     context.Context       // ends when Run has given up waiting for hub code
+	config   Config          // fixed, as are all to the empty line
+	embedded *embedded       // nil unless Config.Service is set
+	life     context.Context // ends when Run has given up waiting for hub code
 	endLife  context.CancelFunc
 	workers  *workers // goroutines for clients that work
 
@@ -36,26 +34,26 @@ type App struct {
 	closing    atomic.Bool  // no new clients are taken
 	busy       inflight     // clients that work
 
-	mu      sync.RWMutex
-	hubs    map[string]*hub // by path; guarded by mu, and fixed once started
-	started bool            // guarded by mu
+	scaling sync.Mutex // held by SetEndpoints
+
+	mu        sync.RWMutex
+	hubs      map[string]*hub // by path; guarded by mu, and fixed once started
+	endpoints []*endpoint     // guarded by mu, as are all below
+	started   bool
+	connected context.Context // of the server connections; nil before Run and when it ends
 }
 
 // New returns an app without hubs. The error tells every mistake in config,
 // named by its field; it never shows the access key.
 func New(config Config) (*App, error) {
-	endpoint, err := config.check()
+	endpoints, err := config.check()
 	if err != nil {
 		return nil, fmt.Errorf("configure app server: %w", err)
 	}
-	a := &App{config: config, endpoint: endpoint, hubs: map[string]*hub{}}
+	a := &App{config: config, endpoints: endpoints, embedded: endpoints[0].embedded, hubs: map[string]*hub{}}
 	a.busy.idle, a.clients.idle = make(chan struct{}, 1), make(chan struct{}, 1)
 	a.workers = newWorkers()
 	a.life, a.endLife = context.WithCancel(context.Background())
-	if config.Service != nil {
-		a.embedded = newEmbedded(config.Service)
-		a.config.HTTPClient = a.embedded.client
-	}
 	return a, nil
 }
 
@@ -119,6 +117,12 @@ func (a *App) MapHub(path string, hub any, configure ...func(*HubConfig)) (*HubC
 			return nil, fmt.Errorf("map hub %q: the name %q is taken by the hub at %q", path, h.name, other.path)
 		}
 	}
+	var at []*HubEndpoint
+	for _, e := range a.endpoints {
+		at = append(at, newHubEndpoint(h, e))
+		at[len(at)-1].negotiable.Store(true)
+	}
+	h.at.Store(&at)
 	a.hubs[h.path] = h
 	return &HubContext{h}, nil
 }
@@ -142,14 +146,9 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	// The server connections outlive ctx: the last messages have to go out.
 	connected, disconnect := context.WithCancel(context.WithoutCancel(ctx))
-	var connections sync.WaitGroup
-	for _, h := range hubs {
-		for range a.config.ServerConnections {
-			connections.Go(func() { h.keepConnected(connected) })
-		}
-		connections.Go(func() { h.meetDemand(connected) })
-	}
-	connections.Go(func() { a.keepAlive(connected, hubs) })
+	a.connect(connected, hubs)
+	var beating sync.WaitGroup
+	beating.Go(func() { a.keepAlive(connected, hubs) })
 
 	<-ctx.Done()
 	draining, endDrain := context.WithTimeout(connected, a.config.ShutdownTimeout)
@@ -160,8 +159,33 @@ func (a *App) Run(ctx context.Context) error {
 	a.closeClients(hubs)
 	err = a.busy.wait(patience)
 	disconnect()
-	connections.Wait()
+	a.disconnected(hubs)
+	beating.Wait()
 	return err
+}
+
+// connect starts the server connections of all hubs. ctx ends them.
+func (a *App) connect(ctx context.Context, hubs []*hub) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.connected = ctx
+	for _, h := range hubs {
+		for _, e := range h.endpoints() {
+			e.start(ctx)
+		}
+	}
+}
+
+// disconnected waits until all server connections have ended.
+func (a *App) disconnected(hubs []*hub) {
+	a.mu.Lock()
+	a.connected = nil
+	a.mu.Unlock()
+	for _, h := range hubs {
+		for _, e := range h.endpoints() {
+			<-e.ended
+		}
+	}
 }
 
 func (a *App) start() ([]*hub, error) {

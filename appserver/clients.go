@@ -134,7 +134,11 @@ func (p *ClientProxy) send(ctx context.Context, id, target string, args []any) e
 		return err
 	}
 	message := p.message(o)
-	return p.hub.send(via, p.name, func(s *serverConn) error { return s.link.Send(ctx, message) })
+	to, err := p.targets()
+	if err != nil {
+		return err
+	}
+	return p.hub.send(ctx, to, via, p.name, func(ctx context.Context, s *serverConn) error { return s.link.Send(ctx, message) })
 }
 
 //lint:ignore ST1005 the text is ASP.NET Core's

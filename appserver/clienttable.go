@@ -32,12 +32,6 @@ func (t *clientTable) remove(c *client) {
 	}
 }
 
-func (t *clientTable) len() int {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return len(t.byID)
-}
-
 func (t *clientTable) appendTo(list []*client) []*client {
 	t.mu.RLock()
 	defer t.mu.RUnlock()

@@ -12,11 +12,28 @@ import (
 )
 
 // A Config says where the service is and who the clients are. One of
-// ConnectionString and Service is required; everything else has a default.
+// ConnectionString, Endpoints and Service is required; everything else has a default.
 type Config struct {
 	// ConnectionString names a service somewhere else and holds its access key:
 	// "Endpoint=http://localhost:8888;AccessKey=...;Version=1.0;".
 	ConnectionString string
+
+	// Endpoints are several services, each with its own clients, in place of one. At least
+	// one must be Primary. See [App.SetEndpoints] for changing them while the app runs.
+	Endpoints []ServiceEndpoint
+
+	// MessageRouter chooses the services that a message goes to. Default: all.
+	MessageRouter MessageRouter
+
+	// NegotiateRouter chooses the service that a client is sent to. Default: one that is
+	// Primary and connected, at random; when all of them tell their capacity, in
+	// proportion to what is free of it. Secondary ones are for when there is none.
+	NegotiateRouter NegotiateRouter
+
+	// ScaleTimeout bounds how long App.SetEndpoints waits, for other app servers to
+	// connect to a service that is added, and for clients to leave one that is removed.
+	// Default 5 min.
+	ScaleTimeout time.Duration
 
 	// Service is a service in this process. Clients reach it under /client/ on
 	// the address of the app.
@@ -118,8 +135,9 @@ type Identity struct {
 }
 
 // check fills in the defaults and returns every mistake, named by its field.
-func (c *Config) check() (*accesstoken.Endpoint, error) {
-	endpoint, err := c.endpoint()
+func (c *Config) check() ([]*endpoint, error) {
+	c.setDefaults()
+	endpoints, err := c.endpoints()
 	mistakes := []error{err}
 	if _, err := accesstoken.HubName(c.ApplicationName, "hub"); err != nil {
 		mistakes = append(mistakes, fmt.Errorf("ApplicationName: %w", err))
@@ -152,37 +170,52 @@ func (c *Config) check() (*accesstoken.Endpoint, error) {
 	if err := c.HubDefaults.check(); err != nil {
 		mistakes = append(mistakes, fmt.Errorf("HubDefaults.%w", err))
 	}
-	c.setDefaults()
-	return endpoint, errors.Join(mistakes...)
+	if c.ScaleTimeout < 0 {
+		mistakes = append(mistakes, errors.New("ScaleTimeout: must not be negative"))
+	}
+	return endpoints, errors.Join(mistakes...)
 }
 
-func (c *Config) endpoint() (*accesstoken.Endpoint, error) {
-	switch {
-	case c.ConnectionString != "" && c.Service != nil:
-		return nil, errors.New("ConnectionString, Service: only one of them can say where the service is")
-	case c.ConnectionString == "" && c.Service == nil:
-		return nil, errors.New("ConnectionString: is required unless Service is set")
+func (c *Config) endpoints() ([]*endpoint, error) {
+	given := 0
+	for _, is := range []bool{c.ConnectionString != "", c.Service != nil, len(c.Endpoints) > 0} {
+		if is {
+			given++
+		}
 	}
+	switch {
+	case given > 1:
+		return nil, errors.New("ConnectionString, Endpoints, Service: only one of them can say where the service is")
+	case given == 0:
+		return nil, errors.New("ConnectionString: is required unless Endpoints or Service is set")
+	case len(c.Endpoints) > 0:
+		return parseEndpoints(c.Endpoints, c.HTTPClient)
+	}
+	one := &endpoint{client: c.HTTPClient}
 	text := c.ConnectionString
 	if c.Service != nil {
 		text = c.Service.ConnectionString()
+		one.embedded = newEmbedded(c.Service)
+		one.client = one.embedded.client
 	}
-	endpoint, err := accesstoken.ParseConnectionString(text)
+	address, err := parseEndpoint("ConnectionString", text)
 	if err != nil {
-		return nil, fmt.Errorf("ConnectionString: %w", err)
+		return nil, err
 	}
-	if endpoint.AccessKey == "" {
-		return nil, errors.New("ConnectionString: only access keys are supported, not AuthType")
-	}
-	return endpoint, nil
+	one.address.Store(address)
+	return []*endpoint{one}, nil
 }
 
 func (c *Config) setDefaults() {
 	setDefault(&c.ServerConnections, 5)
 	setDefault(&c.ShutdownTimeout, 30*time.Second)
+	setDefault(&c.ScaleTimeout, 5*time.Minute)
 	setDefault(&c.TokenLifetime, time.Hour)
 	setDefault(&c.TokenAlgorithm, accesstoken.HS256)
 	setDefault(&c.HTTPClient, http.DefaultClient)
+	if c.NegotiateRouter == nil {
+		c.NegotiateRouter = ByCapacity{}
+	}
 	setDefault(&c.Logger, slog.New(slog.DiscardHandler))
 	if c.ServerID == "" {
 		host, _ := os.Hostname()

@@ -313,10 +313,18 @@ func startWith(t testing.TB, f *fakeService, config appserver.Config, hub any, c
 // prepare makes an app that does not run yet.
 func prepare(t testing.TB, f *fakeService, config appserver.Config, hub any, configure ...func(*appserver.HubConfig)) *testApp {
 	t.Helper()
-	a := &testApp{service: f, log: &logBuffer{}}
 	if config.Service == nil {
 		config.ConnectionString, config.HTTPClient = f.ConnectionString(), f.client
 	}
+	a := prepareAt(t, config, hub, configure...)
+	a.service = f
+	return a
+}
+
+// prepareAt leaves it to config where the service is.
+func prepareAt(t testing.TB, config appserver.Config, hub any, configure ...func(*appserver.HubConfig)) *testApp {
+	t.Helper()
+	a := &testApp{log: &logBuffer{}}
 	config.Logger = slog.New(slog.NewTextHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
 	if a.App, err = appserver.New(config); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,7 +24,8 @@ type farResults struct {
 
 type farResult struct {
 	result
-	node string // service instance that has the client, once it is known; guarded by farResults
+	node  string         // service instance that has the client, once it is known; guarded by farResults
+	asked []*HubEndpoint // where the client may be; guarded by farResults
 }
 
 func (f *farResults) expect(id string, r *farResult) {
@@ -69,16 +71,21 @@ func (f *farResults) lose(node string) {
 func (p *ClientProxy) invokeFar(ctx context.Context, into any, target string, args []any) error {
 	app := p.hub.app
 	id := app.config.ServerID + "-" + strconv.FormatInt(app.lastResult.Add(1), 10)
-	r := &farResult{result: result{into, make(chan error, 1)}}
+	to, err := p.targets()
+	if err != nil {
+		return err
+	}
+	r := &farResult{result: result{into, make(chan error, 1)}, asked: slices.Clone(to)}
 	p.hub.far.expect(id, r)
 	defer p.hub.far.take(id)
 	o := newOutgoing()
 	defer o.free()
-	if err := o.encodeInvocation(p.hub.encodings, id, target, args); err != nil {
+	if err = o.encodeInvocation(p.hub.encodings, id, target, args); err != nil {
 		return err
 	}
 	m := &serviceprotocol.ClientInvocation{InvocationID: id, ConnectionID: p.name, CallerServerID: app.config.ServerID, Payloads: o.payloads}
-	if err := p.hub.send(p.via, p.name, func(s *serverConn) error { return s.link.Send(ctx, m) }); err != nil {
+	err = p.hub.send(ctx, to, p.via, p.name, func(ctx context.Context, s *serverConn) error { return s.link.Send(ctx, m) })
+	if err != nil {
 		return err
 	}
 	p.letNextCallRun()
@@ -120,9 +127,35 @@ func (h *hub) readCompletion(m *serviceprotocol.ClientCompletion, into any) erro
 }
 
 // notCompleted takes the news that there will be no answer.
-func (h *hub) notCompleted(m *serviceprotocol.ErrorCompletion) {
-	if r := h.far.take(m.InvocationID); r != nil {
-		r.done <- goneError(strings.Clone(m.Error))
+func (e *HubEndpoint) notCompleted(m *serviceprotocol.ErrorCompletion) {
+	f := &e.hub.far
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.strikeLocked(m.InvocationID, e, m.Error)
+}
+
+// disconnected gives up hope for answers from a service when the last connection there
+// has ended.
+func (f *farResults) disconnected(e *HubEndpoint) {
+	if len(e.connected()) > 0 {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for id := range f.calls {
+		f.strikeLocked(id, e, ErrServerConnectionLost.Error())
+	}
+}
+
+// strikeLocked notes that no answer comes from a service. The call fails when none is left.
+func (f *farResults) strikeLocked(id string, e *HubEndpoint, fault string) {
+	r := f.calls[id]
+	if r == nil || !slices.Contains(r.asked, e) {
+		return
+	}
+	if r.asked = slices.DeleteFunc(r.asked, func(other *HubEndpoint) bool { return other == e }); len(r.asked) == 0 {
+		delete(f.calls, id)
+		r.done <- goneError(strings.Clone(fault))
 	}
 }
 

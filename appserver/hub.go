@@ -31,20 +31,16 @@ type hub struct {
 
 	clients clientTable
 	far     farResults
-	load    load
-	backoff backoff
-
-	demand   chan string  // service instances that ask for a server connection; capacity 1, never closed
-	onDemand atomic.Int64 // connections that such a request has led to
-
-	goodbye atomic.Value // string that tells the service that a server connection goes; unset until then
 
 	connectedOnce chan struct{} // closed by the first server connection
 	once          sync.Once     // for connectedOnce
 
-	mu      sync.Mutex                    // guards changes of servers
-	servers atomic.Pointer[[]*serverConn] // those that are open; the slice is never changed
+	at atomic.Pointer[[]*HubEndpoint] // see endpoints
 }
+
+// endpoints returns the services that the hub is connected to, or wants to be, in no
+// particular order. The slice must not be changed.
+func (h *hub) endpoints() []*HubEndpoint { return *h.at.Load() }
 
 // An encoding is a hub protocol with what is often sent in it.
 type encoding struct {
@@ -59,7 +55,7 @@ func newHub(a *App, path string, value any, configure []func(*HubConfig)) (*hub,
 	if typ == nil || typ.Kind() != reflect.Pointer || typ.Elem().Kind() != reflect.Struct || reflect.ValueOf(value).IsNil() {
 		return nil, fmt.Errorf("hub is %T, not a pointer to a struct", value)
 	}
-	h := &hub{app: a, config: a.config.HubDefaults, demand: make(chan string, 1), connectedOnce: make(chan struct{})}
+	h := &hub{app: a, config: a.config.HubDefaults, connectedOnce: make(chan struct{})}
 	h.config.Filters = slices.Clip(h.config.Filters) // a hub that appends shall not write into another's
 	h.config.Allow = maps.Clone(h.config.Allow)
 	for _, f := range configure {
@@ -76,8 +72,6 @@ func newHub(a *App, path string, value any, configure []func(*HubConfig)) (*hub,
 		return nil, err
 	}
 	h.clients.byID = map[string]*client{}
-	h.servers.Store(new([]*serverConn))
-	h.backoff.init()
 	if err := h.setMethods(reflect.ValueOf(value)); err != nil {
 		return nil, err
 	}

@@ -170,8 +170,8 @@ func TestNewRefuses(t *testing.T) {
 		config appserver.Config
 		want   []string
 	}{
-		{"nothing", appserver.Config{}, []string{"ConnectionString: is required unless Service is set"}},
-		{"both", appserver.Config{ConnectionString: valid, Service: &fakeService{}}, []string{"ConnectionString, Service: only one"}},
+		{"nothing", appserver.Config{}, []string{"ConnectionString: is required unless Endpoints or Service is set"}},
+		{"both", appserver.Config{ConnectionString: valid, Service: &fakeService{}}, []string{"ConnectionString, Endpoints, Service: only one"}},
 		{"no key", appserver.Config{ConnectionString: "Endpoint=http://x;Version=1.0"}, []string{"ConnectionString: accesskey is required."}},
 		{"identity", appserver.Config{ConnectionString: "Endpoint=http://x;AuthType=azure"}, []string{"ConnectionString: only access keys are supported, not AuthType"}},
 		{"every mistake", appserver.Config{

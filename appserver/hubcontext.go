@@ -1,6 +1,6 @@
 package appserver
 
-import "sync/atomic"
+import "slices"
 
 // A HubContext reaches the clients of a hub from outside of its calls. It may be
 // used by any goroutine, for as long as the app lives.
@@ -14,7 +14,7 @@ func (h *HubContext) Clients() HubClients { return HubClients{hub: h.hub} }
 // Groups returns the hub's groups.
 func (h *HubContext) Groups() HubGroups { return HubGroups{hub: h.hub} }
 
-// Stats are numbers of one hub.
+// Stats are numbers of one hub, at one service or at all together.
 type Stats struct {
 	ServerConnections int // connections to the service that are open
 	Clients           int // clients that this app server serves
@@ -24,21 +24,19 @@ type Stats struct {
 	ServiceClients, ServiceServers, ServiceCapacity int
 }
 
-// Stats returns the numbers of this moment.
+// Stats returns the numbers of this moment, those of all endpoints together.
 func (h *HubContext) Stats() Stats {
-	s := Stats{
-		Clients:         h.hub.clients.len(),
-		ServiceClients:  int(h.hub.load.clients.Load()),
-		ServiceServers:  int(h.hub.load.servers.Load()),
-		ServiceCapacity: int(h.hub.load.capacity.Load()),
+	var sum Stats
+	for _, e := range h.hub.endpoints() {
+		s := e.Stats()
+		sum.ServerConnections += s.ServerConnections
+		sum.Clients += s.Clients
+		sum.ServiceClients += s.ServiceClients
+		sum.ServiceServers += s.ServiceServers
+		sum.ServiceCapacity += s.ServiceCapacity
 	}
-	for _, server := range h.hub.connected() {
-		if server.writable() {
-			s.ServerConnections++
-		}
-	}
-	return s
+	return sum
 }
 
-// load is what the service tells of itself in its answers to status pings.
-type load struct{ clients, servers, capacity atomic.Int64 }
+// Endpoints returns the services that the hub is connected to, or wants to be.
+func (h *HubContext) Endpoints() []*HubEndpoint { return slices.Clone(h.hub.endpoints()) }

@@ -46,9 +46,17 @@ func (a *App) keepAlive(ctx context.Context, hubs []*hub) {
 
 func askStatus(hubs []*hub) {
 	for _, h := range hubs {
-		question := &serviceprotocol.Ping{Messages: []string{serviceprotocol.PingStatus, "1"}}
-		_ = h.send(nil, "", func(s *serverConn) error { return s.trySend(question) })
+		for _, e := range h.endpoints() {
+			e.ask(serviceprotocol.PingStatus, "1")
+		}
 	}
+}
+
+// ask puts a question to the service. When there is no connection with room, it is put
+// again the next time.
+func (e *HubEndpoint) ask(key, value string) {
+	question := &serviceprotocol.Ping{Messages: []string{key, value}}
+	_ = e.send(done, nil, "", func(ctx context.Context, s *serverConn) error { return s.link.Send(ctx, question) })
 }
 
 // beat ends a client that is too slow or silent, and pings the others. A ping

@@ -39,17 +39,18 @@ func (h *hub) negotiate(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, err)
 		return
 	}
-	if !h.online() {
-		answer(w, http.StatusInternalServerError, "Azure SignalR Service is not connected yet, please try again later.")
+	to, err := h.negotiateEndpoint(r)
+	if err != nil {
+		h.refuse(w, err)
 		return
 	}
-	token, err := h.clientToken(identity)
+	token, err := h.clientToken(to.endpoint.address.Load(), identity)
 	if err != nil {
 		h.refuse(w, err)
 		return
 	}
 	// Not json.Marshal, which would escape the & of the URL once more.
-	body, err := negotiate.Redirect{URL: h.clientURL(r), AccessToken: token}.MarshalJSON()
+	body, err := negotiate.Redirect{URL: to.clientURL(r), AccessToken: token}.MarshalJSON()
 	if err != nil {
 		h.refuse(w, err)
 		return
@@ -93,22 +94,13 @@ func answer(w http.ResponseWriter, status int, text string) {
 	_, _ = io.WriteString(w, text)
 }
 
-func (h *hub) online() bool {
-	for _, s := range h.connected() {
-		if s.writable() {
-			return true
-		}
-	}
-	return false
-}
-
 // clientURL returns where the client shall go: the service, with the hub's path
 // and the client's own query, which the hub gets to see again.
-func (h *hub) clientURL(r *http.Request) string {
+func (e *HubEndpoint) clientURL(r *http.Request) string {
 	var b strings.Builder
-	b.WriteString(h.app.clientBase(r, h.name))
-	if h.path != "" {
-		b.WriteString("&" + parameterPath + "=" + url.QueryEscape(h.path))
+	b.WriteString(e.endpoint.clientBase(r, e.hub.name))
+	if path := e.hub.path; path != "" {
+		b.WriteString("&" + parameterPath + "=" + url.QueryEscape(path))
 	}
 	if r.URL.RawQuery != "" {
 		b.WriteString("&" + r.URL.RawQuery)
@@ -120,9 +112,9 @@ func (h *hub) clientURL(r *http.Request) string {
 
 // clientBase returns the hub's URL at the service. A service in this process is
 // reached on the address that the client has just used.
-func (a *App) clientBase(r *http.Request, hub string) string {
-	target := a.endpoint.ClientURL(hub)
-	if a.embedded == nil {
+func (e *endpoint) clientBase(r *http.Request, hub string) string {
+	target := e.address.Load().ClientURL(hub)
+	if e.embedded == nil {
 		return target
 	}
 	scheme := "http"
@@ -137,7 +129,7 @@ func (a *App) clientBase(r *http.Request, hub string) string {
 // that are for the service come first.
 //
 // Source: azure-signalr ClaimsUtility.cs, BuildJwtClaims.
-func (h *hub) clientToken(identity Identity) (string, error) {
+func (h *hub) clientToken(service *accesstoken.Endpoint, identity Identity) (string, error) {
 	var claims []Claim
 	add := func(name, value string) { claims = append(claims, Claim{Type: name, Value: value}) }
 	if identity.UserID != "" {
@@ -167,8 +159,8 @@ func (h *hub) clientToken(identity Identity) (string, error) {
 		add(accesstoken.ClaimDetailedErrors, "True")
 	}
 	now := time.Now()
-	return accesstoken.Sign(h.app.endpoint.AccessKey, h.app.config.TokenAlgorithm, accesstoken.Token{
-		Audience:  h.app.endpoint.ClientAudience(h.name),
+	return accesstoken.Sign(service.AccessKey, h.app.config.TokenAlgorithm, accesstoken.Token{
+		Audience:  service.ClientAudience(h.name),
 		IssuedAt:  now,
 		NotBefore: now,
 		Expires:   now.Add(h.app.config.TokenLifetime),

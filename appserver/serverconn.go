@@ -35,6 +35,7 @@ const (
 // A serverConn is one connection of a hub to the service.
 type serverConn struct {
 	hub     *hub
+	at      *HubEndpoint
 	link    *mux.Conn
 	acks    acks
 	clients atomic.Int64 // clients that it carries
@@ -47,28 +48,29 @@ type serverConn struct {
 
 // dial opens a server connection. target is the service instance that asked for one
 // on demand, else empty.
-func (h *hub) dial(ctx context.Context, kind serviceprotocol.ConnectionType, target string) (*serverConn, error) {
+func (e *HubEndpoint) dial(ctx context.Context, kind serviceprotocol.ConnectionType, target string) (*serverConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	header, err := h.app.serverHeader(h.name)
+	h, service := e.hub, e.endpoint.address.Load()
+	header, err := h.app.serverHeader(service, h.name)
 	if err != nil {
 		return nil, err
 	}
-	address := h.app.endpoint.ServerURL(h.name, newConnectionID())
+	address := service.ServerURL(h.name, newConnectionID())
 	if target != "" {
 		address += "&target=" + url.QueryEscape(target)
 	}
 	socket, _, err := websocket.Dial(ctx, address, &websocket.DialOptions{
-		HTTPClient: h.app.config.HTTPClient,
+		HTTPClient: e.endpoint.client,
 		HTTPHeader: header,
 	})
 	if err != nil {
 		return nil, err
 	}
-	s := &serverConn{hub: h, finished: make(chan struct{}), ended: make(chan struct{})}
+	s := &serverConn{hub: h, at: e, finished: make(chan struct{}), ended: make(chan struct{})}
 	s.link = mux.New(mux.WebSocket(socket), mux.Options{
 		Ping:      s.keepAlivePing,
-		Malformed: func(err error) { h.log.Warn("service message skipped", "error", err) },
+		Malformed: func(err error) { e.log.Warn("service message skipped", "error", err) },
 	})
 	request := &serviceprotocol.HandshakeRequest{Version: serviceprotocol.Version, ConnectionType: kind}
 	if h.app.config.Shutdown == MigrateClients {
@@ -87,10 +89,10 @@ func (h *hub) dial(ctx context.Context, kind serviceprotocol.ConnectionType, tar
 // serverHeader is that of the WebSocket request.
 //
 // Source: azure-signalr ConnectionFactory.cs, ServiceConnection.cs.
-func (a *App) serverHeader(hub string) (http.Header, error) {
+func (a *App) serverHeader(service *accesstoken.Endpoint, hub string) (http.Header, error) {
 	now := time.Now()
-	token, err := accesstoken.Sign(a.endpoint.AccessKey, a.config.TokenAlgorithm, accesstoken.Token{
-		Audience:  a.endpoint.ServerAudience(hub),
+	token, err := accesstoken.Sign(service.AccessKey, a.config.TokenAlgorithm, accesstoken.Token{
+		Audience:  service.ServerAudience(hub),
 		IssuedAt:  now,
 		NotBefore: now,
 		Expires:   now.Add(a.config.TokenLifetime),
@@ -121,14 +123,15 @@ func randomBytes() (b [16]byte) {
 
 // serve runs the connection until ctx is done or it fails. Its clients end with it.
 func (s *serverConn) serve(ctx context.Context) error {
-	s.hub.attach(s)
+	s.at.attach(s)
 	defer close(s.ended)
-	if fin, ok := s.hub.goodbye.Load().(string); ok { // it has come too late
+	if fin, ok := s.at.goodbye.Load().(string); ok { // it has come too late
 		_ = s.trySend(&serviceprotocol.Ping{Messages: []string{serviceprotocol.PingShutdown, fin}})
 	}
 	err := s.link.Serve(ctx, s.handle)
-	s.hub.detach(s)
-	s.acks.end()
+	s.at.detach(s)
+	s.endAcks()
+	s.hub.far.disconnected(s.at)
 	s.drop(func(*client) bool { return true }, fmt.Errorf("%w: %w", ErrServerConnectionLost, err))
 	return err
 }
@@ -163,13 +166,13 @@ func (s *serverConn) handle(_ context.Context, m serviceprotocol.Message) error 
 	case *serviceprotocol.ClientCompletion:
 		s.hub.completed(m)
 	case *serviceprotocol.ErrorCompletion:
-		s.hub.notCompleted(m)
+		s.at.notCompleted(m)
 	case *serviceprotocol.ServiceMapping:
 		s.hub.far.located(m)
 	case *serviceprotocol.Ping:
 		s.handlePing(m)
 	case *serviceprotocol.Ack:
-		s.acks.settle(m)
+		s.settle(m)
 	case *serviceprotocol.ServiceError:
 		s.handleError(m)
 	case *serviceprotocol.ServiceEvent:
@@ -204,7 +207,7 @@ func (s *serverConn) handleError(m *serviceprotocol.ServiceError) {
 		return
 	}
 	s.refused.Store(true)
-	s.hub.log.Error("service error", "error", strings.Clone(m.Error))
+	s.at.log.Error("service error", "error", strings.Clone(m.Error))
 }
 
 // handlePing looks at the notices in a ping; a client count and the like tell how
@@ -225,20 +228,13 @@ func (s *serverConn) handlePing(m *serviceprotocol.Ping) {
 		s.once.Do(func() { close(s.finished) })
 		return
 	}
-	if target, ok := m.Get(serviceprotocol.PingTarget); ok && target != "" {
-		s.hub.wanted(target)
+	if target, ok := m.Get(serviceprotocol.PingTarget); ok && target != "" && s.at.endpoint.kind == Primary {
+		s.at.wanted(target)
 	}
-	for key, field := range map[string]*atomic.Int64{
-		serviceprotocol.PingClientCount: &s.hub.load.clients,
-		serviceprotocol.PingServerCount: &s.hub.load.servers,
-		serviceprotocol.PingCapacity:    &s.hub.load.capacity,
-	} {
-		if text, ok := m.Get(key); ok {
-			if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-				field.Store(n)
-			}
-		}
+	if list, ok := m.Get(serviceprotocol.PingServers); ok {
+		s.at.noteServers(list)
 	}
+	s.at.load.note(m)
 }
 
 // keepAlivePing tells the service how many clients there are.
@@ -259,24 +255,27 @@ var done = func() context.Context {
 	return ctx
 }()
 
-// send calls send with a server connection that works: via if it does, else the
+// A sender sends a message over a server connection, and waits for room until ctx is done.
+type sender func(ctx context.Context, over *serverConn) error
+
+// send has the message sent over a server connection that works: via if it does, else the
 // one that key stands for, else any. One key means one connection while all
 // work, so that what is sent to one audience arrives in order, and many audiences
 // share the load.
-func (h *hub) send(via *serverConn, key string, send func(*serverConn) error) error {
-	if via != nil && via.writable() {
-		if err := send(via); !errors.Is(err, net.ErrClosed) {
+func (e *HubEndpoint) send(ctx context.Context, via *serverConn, key string, send sender) error {
+	if via != nil && via.at == e && via.writable() {
+		if err := send(ctx, via); !errors.Is(err, net.ErrClosed) {
 			return err
 		}
 	}
-	servers := h.connected()
+	servers := e.connected()
 	first := int(maphash.String(keySeed, key) >> 33)
 	for i := range servers {
 		s := servers[(first+i)%len(servers)]
 		if !s.writable() {
 			continue
 		}
-		if err := send(s); !errors.Is(err, net.ErrClosed) {
+		if err := send(ctx, s); !errors.Is(err, net.ErrClosed) {
 			return err
 		}
 	}

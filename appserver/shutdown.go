@@ -46,9 +46,10 @@ func (a *App) drain(ctx context.Context, hubs []*hub) {
 	}
 	var told sync.WaitGroup
 	for _, h := range hubs {
-		h.goodbye.Store(goodbyes[a.config.Shutdown])
-		for _, s := range h.connected() {
-			told.Go(func() { s.sayFin(ctx, goodbyes[a.config.Shutdown]) })
+		for _, e := range h.endpoints() {
+			if e.endpoint.kind == Primary {
+				told.Go(func() { e.sayFin(ctx, goodbyes[a.config.Shutdown]) })
+			}
 		}
 	}
 	told.Wait()
@@ -74,6 +75,17 @@ func (h *hub) runHook(ctx context.Context, hook func(context.Context, *HubContex
 	}
 }
 
+// sayFin says goodbye over all server connections. It returns when the service has
+// understood that.
+func (e *HubEndpoint) sayFin(ctx context.Context, fin string) {
+	e.goodbye.Store(fin)
+	var told sync.WaitGroup
+	for _, s := range e.connected() {
+		told.Go(func() { s.sayFin(ctx, fin) })
+	}
+	told.Wait()
+}
+
 // sayFin has the service send no new clients over the connection, and returns when it
 // has understood that.
 func (s *serverConn) sayFin(ctx context.Context, fin string) {
@@ -91,7 +103,7 @@ func (s *serverConn) sayFin(ctx context.Context, fin string) {
 			return
 		case <-again.C:
 		case <-ctx.Done():
-			s.hub.log.Warn("service has not answered the goodbye of a server connection")
+			s.at.log.Warn("service has not answered the goodbye of a server connection")
 			return
 		}
 	}
