@@ -110,7 +110,6 @@ func (c *client) end(e ending) {
 
 	c.hub.clients.remove(c)
 	c.hub.app.clients.done()
-	c.server.clients.Add(-1)
 	c.hub.log.Debug("client ended", "connection_id", c.id, "reason", e.reason, "error", e.err)
 	switch {
 	case e.handOver: // when all is done
@@ -129,6 +128,7 @@ func (c *client) leave(e ending) {
 	if !e.silent {
 		c.sayGoodbye(e)
 	}
+	c.server.clients.Add(-1)
 	c.mu.Lock()
 	c.left = true
 	last := c.lastLocked()

@@ -38,7 +38,7 @@ type serverConn struct {
 	at      *HubEndpoint
 	link    *mux.Conn
 	acks    acks
-	clients atomic.Int64 // clients that it carries
+	clients atomic.Int64 // clients that it carries, up to their last message
 	refused atomic.Bool  // the service has reported an error; it takes nothing more
 
 	finished chan struct{} // closed when the service has answered a goodbye
