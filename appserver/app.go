@@ -34,6 +34,12 @@ type App struct {
 	closing    atomic.Bool  // no new clients are taken
 	busy       inflight     // clients that work
 
+	stop    context.Context // done when Shutdown is called
+	doStop  context.CancelFunc
+	haste   context.Context // done when clients are not waited for any more
+	doHaste context.CancelFunc
+	stopped chan struct{} // closed when Run has returned
+
 	scaling sync.Mutex // held by SetEndpoints
 
 	mu        sync.RWMutex
@@ -50,7 +56,9 @@ func New(config Config) (*App, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure app server: %w", err)
 	}
-	a := &App{config: config, endpoints: endpoints, embedded: endpoints[0].embedded, hubs: map[string]*hub{}}
+	a := &App{config: config, endpoints: endpoints, embedded: endpoints[0].embedded, hubs: map[string]*hub{}, stopped: make(chan struct{})}
+	a.stop, a.doStop = context.WithCancel(context.Background())
+	a.haste, a.doHaste = context.WithCancel(context.Background())
 	a.busy.idle, a.clients.idle = make(chan struct{}, 1), make(chan struct{}, 1)
 	a.workers = newWorkers()
 	a.life, a.endLife = context.WithCancel(context.Background())
@@ -128,7 +136,7 @@ func (a *App) MapHub(path string, hub any, configure ...func(*HubConfig)) (*HubC
 }
 
 // Run connects the hubs to the service and keeps them connected until ctx is
-// done. It then does as Config.Shutdown says, closes the clients that are left, which
+// done, or Shutdown is called. It then does as Config.Shutdown says, closes the clients that are left, which
 // may reconnect to another app server, waits for the hubs' calls to return, and returns
 // nil. Calls that take longer than 10 s are an error. Run is called once.
 func (a *App) Run(ctx context.Context) error {
@@ -136,6 +144,7 @@ func (a *App) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer close(a.stopped)
 	defer a.endLife()
 	defer a.workers.end()
 	var work sync.WaitGroup
@@ -150,8 +159,12 @@ func (a *App) Run(ctx context.Context) error {
 	var beating sync.WaitGroup
 	beating.Go(func() { a.keepAlive(connected, hubs) })
 
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case <-a.stop.Done():
+	}
 	draining, endDrain := context.WithTimeout(connected, a.config.ShutdownTimeout)
+	defer context.AfterFunc(a.haste, endDrain)()
 	a.drain(draining, hubs)
 	endDrain()
 	patience, giveUp := context.WithTimeout(connected, shutdownWait)
@@ -186,6 +199,27 @@ func (a *App) disconnected(hubs []*hub) {
 			<-e.ended
 		}
 	}
+}
+
+// Shutdown has Run do what it does when its context is done, and waits until it has
+// returned. With Config.Shutdown it is how an app goes without losing clients. When ctx is
+// done before that, Shutdown returns its error, and Run closes the clients that are left.
+// An app that does not run yet ends as soon as Run is called.
+func (a *App) Shutdown(ctx context.Context) error {
+	a.doStop()
+	a.mu.RLock()
+	started := a.started
+	a.mu.RUnlock()
+	if !started {
+		return nil
+	}
+	select {
+	case <-a.stopped:
+		return nil
+	case <-ctx.Done():
+	}
+	a.doHaste()
+	return context.Cause(ctx)
 }
 
 func (a *App) start() ([]*hub, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"switchboard/hubprotocol"
 	"switchboard/internal/gostream"
@@ -117,7 +118,14 @@ func (c *client) refuse(k call) {
 
 // run executes the call and answers it.
 func (c *client) run(ctx *Context, k call) {
+	var began time.Time
+	if c.traced {
+		began = time.Now()
+	}
 	value, err := c.invoke(ctx, k)
+	if c.traced {
+		c.hub.log.Info("diagnostic client called", "connection_id", c.id, "method", k.method.name, "took", time.Since(began), "error", err)
+	}
 	if failure := c.endUploads(&k); err == nil {
 		err = failure
 	}

@@ -3,6 +3,7 @@ package appserver
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,7 @@ type client struct {
 	id      string
 	user    string
 	claims  []Claim
+	traced  bool      // it is a diagnostic client
 	node    string    // the service instance that holds the client's socket
 	since   time.Time // when the service opened the connection
 	opened  []byte    // OpenConnection, which the strings above are parts of
@@ -72,6 +74,7 @@ func newClient(h *hub, server *serverConn, m *serviceprotocol.OpenConnection) *c
 		id:     m.ConnectionID,
 		user:   userID(m.Claims),
 		claims: userClaims(m.Claims),
+		traced: strings.EqualFold(m.Headers.Get(serviceprotocol.HeaderDiagnosticClient), "true"),
 		node:   m.Headers.Get("Asrs-Instance-Id"),
 		since:  time.Now(),
 		opened: body,

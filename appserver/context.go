@@ -35,6 +35,9 @@ func (c *Context) ConnectionID() string { return c.client.id }
 // "" for nobody.
 func (c *Context) UserID() string { return c.client.user }
 
+// Diagnostic tells whether HubConfig.DiagnosticClientFilter has chosen the client.
+func (c *Context) Diagnostic() bool { return c.client.traced }
+
 // Claims returns what the client's token says about the user, without the claims
 // that are between SDK and service. Types have their short names, such as "role",
 // where a token has two names for one thing. The slice must not be changed.

@@ -1,7 +1,9 @@
 package appserver
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"net"
 
 	"switchboard/hubprotocol"
@@ -110,7 +112,11 @@ func (c *client) end(e ending) {
 
 	c.hub.clients.remove(c)
 	c.hub.app.clients.done()
-	c.hub.log.Debug("client ended", "connection_id", c.id, "reason", e.reason, "error", e.err)
+	level, text := slog.LevelDebug, "client ended"
+	if c.traced {
+		level, text = slog.LevelInfo, "diagnostic client ended"
+	}
+	c.hub.log.Log(context.Background(), level, text, "connection_id", c.id, "reason", e.reason, "error", e.err)
 	switch {
 	case e.handOver: // when all is done
 	case e.err != nil:

@@ -132,6 +132,8 @@ type HubEndpoint struct {
 	onDemand atomic.Int64 // connections that such a request has led to
 	goodbye  atomic.Value // string that tells the service that a server connection goes; unset until then
 
+	events chan *serviceprotocol.ServiceEvent // for HubConfig.OnServiceEvent; capacity maxEvents, never closed
+
 	load load
 	list atomic.Pointer[serverList] // the latest that the service has sent; nil at first
 
@@ -145,7 +147,7 @@ type HubEndpoint struct {
 }
 
 func newHubEndpoint(h *hub, e *endpoint) *HubEndpoint {
-	at := &HubEndpoint{hub: h, endpoint: e, log: h.log, demand: make(chan string, 1), ended: make(chan struct{})}
+	at := &HubEndpoint{hub: h, endpoint: e, log: h.log, demand: make(chan string, 1), events: make(chan *serviceprotocol.ServiceEvent, maxEvents), ended: make(chan struct{})}
 	at.alone = []*HubEndpoint{at}
 	if len(h.app.config.Endpoints) > 0 {
 		at.log = h.log.With("endpoint", e.label())
@@ -224,6 +226,9 @@ func (e *HubEndpoint) start(ctx context.Context) {
 	}
 	if e.endpoint.kind == Primary {
 		work.Go(func() { e.meetDemand(ctx) })
+	}
+	if e.hub.config.OnServiceEvent != nil {
+		work.Go(func() { e.reportEvents(ctx) })
 	}
 	go func() {
 		defer close(e.ended)

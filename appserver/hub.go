@@ -146,6 +146,9 @@ func (h *hub) open(server *serverConn, m *serviceprotocol.OpenConnection) {
 		before.end(replaced())
 	}
 	server.clients.Add(1)
+	if c.traced {
+		h.log.Info("diagnostic client connects", "connection_id", c.id)
+	}
 	h.app.clients.add()
 	if h.app.closing.Load() {
 		c.end(shutDown(c))

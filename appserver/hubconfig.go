@@ -8,6 +8,7 @@ import (
 
 	"switchboard/hubprotocol"
 	"switchboard/negotiate"
+	"switchboard/serviceprotocol"
 )
 
 // A HubConfig holds the settings of one hub. The zero value of each field is its
@@ -57,6 +58,15 @@ type HubConfig struct {
 	// Transports are those that clients may use. Default: all.
 	Transports negotiate.Transport
 
+	// TransportDetector narrows Transports for the client of a negotiate request, such as
+	// one of an old browser. 0 leaves all of Transports. Default: none.
+	TransportDetector func(*http.Request) negotiate.Transport
+
+	// DiagnosticClientFilter tells whether the client of a negotiate request is a
+	// diagnostic one: its connection and its calls are logged, and the service takes no
+	// more than 100 of them at a time. Default: none is.
+	DiagnosticClientFilter func(*http.Request) bool
+
 	// LongPollWait is how long a client with long polling may take from one poll to
 	// the next before it is ended, in whole seconds from 1 to 300. Default: what the
 	// service has, which is 5 s.
@@ -90,6 +100,11 @@ type HubConfig struct {
 	// the clients are waited for; it may tell them. Its context ends with
 	// Config.ShutdownTimeout. It is not called without Config.Shutdown. Default: none.
 	OnShutdown func(context.Context, *HubContext) error
+
+	// OnServiceEvent is told what a service reports of itself, besides the log. Events come
+	// one at a time, in order for each endpoint; while 100 of one wait, further ones are
+	// only logged. Default: none.
+	OnServiceEvent func(*HubEndpoint, *serviceprotocol.ServiceEvent)
 
 	// EnableDetailedErrors tells clients why a call failed: the name of the
 	// error's type, "Error" unless it has a method ErrorType() string, and its

@@ -44,7 +44,7 @@ func (h *hub) negotiate(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, err)
 		return
 	}
-	token, err := h.clientToken(to.endpoint.address.Load(), identity)
+	token, err := h.clientToken(to.endpoint.address.Load(), r, identity)
 	if err != nil {
 		h.refuse(w, err)
 		return
@@ -129,7 +129,7 @@ func (e *endpoint) clientBase(r *http.Request, hub string) string {
 // that are for the service come first.
 //
 // Source: azure-signalr ClaimsUtility.cs, BuildJwtClaims.
-func (h *hub) clientToken(service *accesstoken.Endpoint, identity Identity) (string, error) {
+func (h *hub) clientToken(service *accesstoken.Endpoint, r *http.Request, identity Identity) (string, error) {
 	var claims []Claim
 	add := func(name, value string) { claims = append(claims, Claim{Type: name, Value: value}) }
 	if identity.UserID != "" {
@@ -145,8 +145,11 @@ func (h *hub) clientToken(service *accesstoken.Endpoint, identity Identity) (str
 	if t := identity.AuthenticationType; t != "" && t != "Bearer" {
 		add(accesstoken.ClaimAuthentication, t)
 	}
-	if h.config.Transports != negotiate.All {
-		add(accesstoken.ClaimTransports, strconv.Itoa(int(h.config.Transports)))
+	if t := h.transports(r); t != negotiate.All {
+		add(accesstoken.ClaimTransports, strconv.Itoa(int(t)))
+	}
+	if f := h.config.DiagnosticClientFilter; f != nil && f(r) {
+		add(accesstoken.ClaimDiagnostic, "true")
 	}
 	if h.config.LongPollWait > 0 {
 		add(accesstoken.ClaimPollWait, strconv.Itoa(int(h.config.LongPollWait/time.Second)))
@@ -166,6 +169,16 @@ func (h *hub) clientToken(service *accesstoken.Endpoint, identity Identity) (str
 		Expires:   now.Add(h.app.config.TokenLifetime),
 		Claims:    append(claims, escapedClaims(identity.Claims)...),
 	})
+}
+
+// transports returns those that the client may use.
+func (h *hub) transports(r *http.Request) negotiate.Transport {
+	if f := h.config.TransportDetector; f != nil {
+		if some := f(r) & h.config.Transports; some != 0 {
+			return some
+		}
+	}
+	return h.config.Transports
 }
 
 // escapedClaims gives a prefix to claims of the user that the token itself, or

@@ -14,6 +14,7 @@ import (
 	"switchboard/accesstoken"
 	"switchboard/appserver"
 	"switchboard/negotiate"
+	"switchboard/serviceprotocol"
 )
 
 // checkToken returns what the service reads in a client's token.
@@ -52,6 +53,63 @@ func TestNegotiateTellsTheServiceOfOptions(t *testing.T) {
 			if got, _ := token.Claim(name); got != want {
 				t.Errorf("claim %s is %q, want %q", name, got, want)
 			}
+		}
+	})
+}
+
+// What depends on the request goes to the service in the token.
+func TestNegotiateByRequest(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := startWith(t, newFakeService(t), appserver.Config{ApplicationName: "Shop"}, newEventHub(), func(c *appserver.HubConfig) {
+			c.Transports = negotiate.WebSockets | negotiate.LongPolling
+			c.TransportDetector = func(r *http.Request) negotiate.Transport {
+				n, _ := strconv.Atoi(r.URL.Query().Get("transports"))
+				return negotiate.Transport(n)
+			}
+			c.DiagnosticClientFilter = func(r *http.Request) bool { return r.URL.Query().Has("trace") }
+		})
+		for query, want := range map[string]string{
+			"": "5 ", "transports=4": "4 ", "transports=6": "4 ", "transports=2": "5 ", "transports=255&trace": "5 true",
+		} {
+			answer, err := negotiate.ParseAnswer(a.negotiate("/chat/negotiate?" + query).Body.Bytes())
+			if err != nil {
+				t.Fatal(err)
+			}
+			token := checkToken(t, answer.AccessToken)
+			transports, _ := token.Claim("asrs.s.htt")
+			traced, _ := token.Claim("asrs.s.dc")
+			if got := transports + " " + traced; got != want {
+				t.Errorf("%q: %q, want %q", query, got, want)
+			}
+		}
+	})
+}
+
+func TestDiagnosticClient(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newMoveHub()
+		a := start(t, h)
+		for id, want := range map[string]string{"c1": "true", "c2": "false"} {
+			c := a.conn.open(t, &serviceprotocol.OpenConnection{ConnectionID: id, Headers: serviceprotocol.Headers{{Name: "Asrs-Is-Diagnostic-Client", Values: []string{want}}}})
+			c.want(t, "{}")
+			c.send(t, invoke("1", "Hi", ""))
+			c.want(t, `{"type":3,"invocationId":"1","result":"hi"}`)
+			a.conn.send(t, &serviceprotocol.CloseConnection{ConnectionID: id})
+			<-h.events
+			<-h.events
+		}
+		log := a.log.String()
+		for _, want := range []string{
+			`msg="diagnostic client connects" hub=movehub connection_id=c1`,
+			`msg="diagnostic client called" hub=movehub connection_id=c1 method=moveHub.Hi took=0s`,
+			`msg="diagnostic client ended" hub=movehub connection_id=c1`,
+		} {
+			if !strings.Contains(log, want) {
+				t.Errorf("the log lacks %s:\n%s", want, log)
+			}
+		}
+		if strings.Count(log, "diagnostic client") != 3 {
+			t.Error("a client that is none is logged as diagnostic")
 		}
 	})
 }

@@ -176,7 +176,7 @@ func (s *serverConn) handle(_ context.Context, m serviceprotocol.Message) error 
 	case *serviceprotocol.ServiceError:
 		s.handleError(m)
 	case *serviceprotocol.ServiceEvent:
-		s.hub.log.Warn("service event", "kind", int(m.Kind), "object", int(m.ObjectType), "id", strings.Clone(m.ID), "message", strings.Clone(m.Message))
+		s.at.noteEvent(m)
 	}
 	return nil
 }

@@ -207,3 +207,62 @@ func TestGracefulShutdownIsBounded(t *testing.T) {
 		<-a.conn.ended
 	})
 }
+
+func TestShutdown(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newMoveHub()
+		config := appserver.Config{ServerConnections: 1, Shutdown: appserver.WaitForClientsClose}
+		a := startWith(t, newFakeService(t), config, h)
+		a.conn.connect(t, "c1")
+		h.want(t, `connected c1 from ""`)
+		result := make(chan error, 2)
+		for range 2 { // it may be called again
+			go func() { result <- a.Shutdown(t.Context()) }()
+		}
+		a.conn.send(t, &serviceprotocol.Ping{Messages: []string{"shutdown", "finack"}})
+		none(t, result, "end of the shutdown while there is a client")
+		a.conn.send(t, &serviceprotocol.CloseConnection{ConnectionID: "c1"})
+		for range 2 {
+			if err := <-result; err != nil {
+				t.Error(err)
+			}
+		}
+		if err := <-a.stopped; err != nil {
+			t.Error(err)
+		}
+		a.stopped <- nil
+	})
+}
+
+func TestShutdownIsCutShort(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newMoveHub()
+		config := appserver.Config{ServerConnections: 1, Shutdown: appserver.WaitForClientsClose, ShutdownTimeout: time.Hour}
+		a := startWith(t, newFakeService(t), config, h)
+		c := a.conn.connect(t, "c1")
+		h.want(t, `connected c1 from ""`)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		began := time.Now()
+		if err := a.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Shutdown: %v", err)
+		}
+		if took := time.Since(began); took != 2*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		c.want(t, `{"type":7,"allowReconnect":true}`)
+		<-a.conn.ended
+	})
+}
+
+func TestShutdownBeforeRun(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := prepare(t, newFakeService(t), appserver.Config{ServerConnections: 1}, newMoveHub())
+		if err := a.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := a.Run(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}

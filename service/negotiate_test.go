@@ -262,3 +262,37 @@ func TestBodyThatNeverComesHoldsNothing(t *testing.T) {
 		t.Errorf("status = %d, want 401", response.StatusCode)
 	}
 }
+
+func TestDiagnosticClients(t *testing.T) {
+	svc := servicetest.Start(t, service.Config{})
+	app := svc.AppServer("chat")
+	diagnostic := accesstoken.Claim{Type: accesstoken.ClaimDiagnostic, Value: "true"}
+	token := servicetest.Token(t, "/client", "chat", diagnostic)
+	client := svc.Client("chat", "json", diagnostic)
+	open := app.Accept()
+	if got := open.Headers.Get(serviceprotocol.HeaderDiagnosticClient); got != "true" {
+		t.Errorf("the app server is told %q", got)
+	}
+	for range 99 {
+		if response, _ := request(t, "POST", svc.URL+"/client/negotiate?hub=chat", token, nil); response.StatusCode != 200 {
+			t.Fatalf("negotiate = %d, want 200", response.StatusCode)
+		}
+	}
+	response, body := request(t, "POST", svc.URL+"/client/negotiate?hub=chat", token, nil)
+	if response.StatusCode != 429 || body != "There are 100 diagnostic clients already." {
+		t.Errorf("negotiate over the limit = %d %q, want 429", response.StatusCode, body)
+	}
+	svc.Client("chat", "json") // others may come
+	if open := app.Accept(); open.Headers.Get(serviceprotocol.HeaderDiagnosticClient) != "" {
+		t.Error("the app server is told of a client that is none")
+	}
+	_ = client.Close(1000, "")
+	servicetest.Expect[*serviceprotocol.CloseConnection](app)
+	deadline := time.Now().Add(servicetest.Wait)
+	for response.StatusCode != 200 && time.Now().Before(deadline) {
+		response, _ = request(t, "POST", svc.URL+"/client/negotiate?hub=chat", token, nil)
+	}
+	if response.StatusCode != 200 {
+		t.Errorf("negotiate when one has gone = %d, want 200", response.StatusCode)
+	}
+}

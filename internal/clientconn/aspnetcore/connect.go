@@ -23,7 +23,7 @@ import (
 func (h *Handler) connect(w http.ResponseWriter, r *http.Request, id string, token *accesstoken.Token, hub *router.Hub) {
 	transport := transportOf(r)
 	claim := func(t clientconn.Transport, x *exchange) (*entry, error) {
-		e, err := h.table.claim(id, hub.Name(), transport, x, time.Now(), func(e *entry) *clientconn.Conn {
+		e, err := h.table.claim(id, entry{hub: hub.Name(), traced: diagnostic(token)}, transport, x, time.Now(), func(e *entry) *clientconn.Conn {
 			h.open.Add(1) // while the table is locked: none is added once Shutdown waits
 			origin := h.origin(e.id, id, token, r)
 			origin.Resumable = e.resumes && transport == negotiate.WebSockets
@@ -128,6 +128,12 @@ func allowed(token *accesstoken.Token) negotiate.Transport {
 	return negotiate.Transport(mask) & negotiate.All
 }
 
+// diagnostic tells whether the app wants the client to be traced.
+func diagnostic(token *accesstoken.Token) bool {
+	claim, _ := token.Claim(accesstoken.ClaimDiagnostic)
+	return strings.EqualFold(claim, "true")
+}
+
 // authenticationEnd returns when the user's authentication ends, if the app wants
 // connections to end with it.
 func authenticationEnd(token *accesstoken.Token) (end time.Time, ok bool) {
@@ -194,7 +200,7 @@ func (h *Handler) origin(id, connectionToken string, token *accesstoken.Token, r
 		ID:             id,
 		UserID:         strings.Clone(token.UserID()), // outlives the token
 		Claims:         longClaims(token.Claims),
-		Headers:        h.headers(r),
+		Headers:        h.headers(r, diagnostic(token)),
 		QueryString:    withoutSecrets(r.URL, connectionToken),
 		DetailedErrors: strings.EqualFold(detailed, "true"),
 		Handshake:      wait,
@@ -217,7 +223,7 @@ var hopByHop = []string{
 }
 
 // headers returns the client's headers as its hub shall see them.
-func (h *Handler) headers(r *http.Request) serviceprotocol.Headers {
+func (h *Handler) headers(r *http.Request, diagnostic bool) serviceprotocol.Headers {
 	headers := serviceprotocol.Headers{{Name: "Host", Values: []string{r.Host}}}
 	for _, name := range sortedNames(r.Header) {
 		ours := slices.Contains(hopByHop, name) || strings.HasPrefix(name, "Asrs-") ||
@@ -225,6 +231,9 @@ func (h *Handler) headers(r *http.Request) serviceprotocol.Headers {
 		if !ours {
 			headers = append(headers, serviceprotocol.Header{Name: name, Values: r.Header[name]})
 		}
+	}
+	if diagnostic {
+		headers = append(headers, serviceprotocol.Header{Name: serviceprotocol.HeaderDiagnosticClient, Values: []string{"true"}})
 	}
 	return append(headers,
 		serviceprotocol.Header{Name: "X-Forwarded-For", Values: []string{forwardedFor(r)}},

@@ -23,8 +23,8 @@ func (h *Handler) negotiate(w http.ResponseWriter, r *http.Request, query url.Va
 		return
 	}
 	resumes := negotiate.WantsStatefulReconnect(query) && version > 0 && allowed(token)&negotiate.WebSockets != 0 && hub.AllowsResume()
-	e, err := h.table.negotiate(hub.Name(), version, resumes, time.Now())
-	if err != nil {
+	e := &entry{hub: hub.Name(), resumes: resumes, traced: diagnostic(token)}
+	if err := h.table.negotiate(e, version, time.Now()); err != nil {
 		h.refuseConnection(w, err)
 		return
 	}
@@ -54,6 +54,8 @@ func (h *Handler) refuseConnection(w http.ResponseWriter, err error) {
 		w.WriteHeader(http.StatusConflict)
 	case errors.Is(err, errFull):
 		refuse(w, http.StatusTooManyRequests, "Connection count reaches limit ("+strconv.Itoa(h.config.MaxConnections)+", limits.client-connections).")
+	case errors.Is(err, errTraced):
+		refuse(w, http.StatusTooManyRequests, "There are "+strconv.Itoa(maxDiagnosticClients)+" diagnostic clients already.")
 	default:
 		w.Header().Set("Retry-After", "1")
 		refuse(w, http.StatusServiceUnavailable, "Service reloading, please reconnect.")

@@ -18,8 +18,14 @@ var (
 	errBusy      = errors.New("the connection is open already")
 	errTransport = errors.New("Cannot change transports mid-connection") //lint:ignore ST1005 the text is that of ASP.NET Core
 	errFull      = errors.New("the connection limit is reached")
+	errTraced    = errors.New("the limit of diagnostic clients is reached")
 	errShutdown  = errors.New("the service is shutting down")
 )
+
+// maxDiagnosticClients bounds the clients that apps want to be traced.
+//
+// Source: Azure/azure-signalr docs/diagnostic-logs.md.
+const maxDiagnosticClients = 100
 
 // A table has the connections of the handler by the secret that names them in
 // requests: those that were negotiated and have not come yet, and those whose
@@ -31,6 +37,7 @@ type table struct {
 	mu      sync.Mutex
 	entries map[string]*entry // by connection token; guarded by mu, as is all below
 	waiting []*entry          // negotiated ones, oldest first
+	traced  int               // diagnostic clients
 	expiry  map[*entry]*time.Timer
 	closed  bool
 }
@@ -42,6 +49,7 @@ type entry struct {
 	hub     string
 	expires time.Time // when it is forgotten unless it comes
 	resumes bool      // it may go on over another socket
+	traced  bool      // it is a diagnostic client
 
 	// Guarded by the table:
 	transport negotiate.Transport // chosen by the first request; 0 before
@@ -62,25 +70,25 @@ func newID() string {
 }
 
 // negotiate adds a connection that is expected within the timeout.
-func (t *table) negotiate(hub string, version int, resumes bool, now time.Time) (*entry, error) {
-	e := &entry{id: newID(), hub: hub, expires: now.Add(t.timeout), resumes: resumes}
+func (t *table) negotiate(e *entry, version int, now time.Time) error {
+	e.id, e.expires = newID(), now.Add(t.timeout)
 	if e.token = e.id; version > 0 {
 		e.token = newID()
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err := t.addLocked(e, now); err != nil {
-		return nil, err
+		return err
 	}
 	t.waiting = append(t.waiting, e)
-	return e, nil
+	return nil
 }
 
 // expireLocked forgets what did not come in time.
 func (t *table) expireLocked(now time.Time) {
 	for len(t.waiting) > 0 && (t.waiting[0].transport != 0 || !now.Before(t.waiting[0].expires)) {
 		if t.waiting[0].transport == 0 {
-			delete(t.entries, t.waiting[0].token)
+			t.removeLocked(t.waiting[0])
 		}
 		t.waiting[0] = nil
 		t.waiting = t.waiting[1:]
@@ -95,32 +103,47 @@ func (t *table) addLocked(e *entry, now time.Time) error {
 	if t.max > 0 && len(t.entries) >= t.max {
 		return errFull
 	}
+	if e.traced {
+		if t.traced >= maxDiagnosticClients {
+			return errTraced
+		}
+		t.traced++
+	}
 	t.entries[e.token] = e
 	return nil
 }
 
+func (t *table) removeLocked(e *entry) {
+	if t.entries[e.token] == e && e.traced {
+		t.traced--
+	}
+	delete(t.entries, e.token)
+}
+
 // claim returns the connection for the first request of its transport. An
-// empty token is a client that skipped negotiation. x is nil for WebSockets.
-func (t *table) claim(token, hub string, transport negotiate.Transport, x *exchange, now time.Time, make func(*entry) *clientconn.Conn) (*entry, error) {
+// empty token is a client that skipped negotiation, which is as skipped says. x is nil
+// for WebSockets.
+func (t *table) claim(token string, skipped entry, transport negotiate.Transport, x *exchange, now time.Time, make func(*entry) *clientconn.Conn) (*entry, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e := t.entries[token]
 	switch {
 	case token == "":
-		e = &entry{id: newID(), token: newID(), hub: hub}
+		e = &skipped
+		e.id, e.token = newID(), newID()
 		if err := t.addLocked(e, now); err != nil {
 			return nil, err
 		}
 	case t.closed:
 		return nil, errShutdown
-	case e == nil || e.hub != hub:
+	case e == nil || e.hub != skipped.hub:
 		return nil, errUnknown
 	case e.transport != 0 && e.transport != transport:
 		return nil, errTransport
 	case e.transport != 0:
 		return nil, errBusy
 	case !now.Before(e.expires):
-		delete(t.entries, token)
+		t.removeLocked(e)
 		return nil, errUnknown
 	}
 	e.transport, e.exchange, e.conn = transport, x, make(e)
@@ -190,7 +213,7 @@ func (t *table) forget(e *entry) {
 		timer.Stop()
 		delete(t.expiry, e)
 	}
-	delete(t.entries, e.token)
+	t.removeLocked(e)
 	e.conn, e.exchange = nil, nil // e may still be among those that were waited for
 }
 
