@@ -46,6 +46,22 @@
 // them. A field that is named otherwise in MessagePack has a msgpack tag too. Bytes are
 // base64 in JSON and binary in MessagePack; see package hubprotocol for all types.
 //
+// # Several services
+//
+// Config.Endpoints has an app connected to several services, each with clients of its own, so
+// that one of them may fail, or be close to its clients, or have those of one tenant. What is
+// sent goes to all of them unless Config.MessageRouter knows better; where a client goes
+// is up to Config.NegotiateRouter. Between regions, each app server has the service of its own
+// region as a Primary and the others as Secondary: when its service is gone, its clients go
+// to another region, and are served by the app servers there. [App.SetEndpoints] changes
+// the list while the app runs.
+//
+// # Shutdown
+//
+// When the context of Run is done, or [App.Shutdown] is called, Config.Shutdown says what
+// becomes of the clients. With MigrateClients the service moves them to other app servers, and
+// neither they nor the messages on their way are lost.
+//
 // # Errors
 //
 // A client is not told why its call failed, unless the hub returns a [HubError]

@@ -431,6 +431,17 @@ func TestResultFromOneOfSeveralServices(t *testing.T) {
 		if err := <-result; !errors.Is(err, appserver.ErrClientGone) || !strings.Contains(err.Error(), "not at west") {
 			t.Errorf("nobody knows the client: %v", err)
 		}
+
+		w.services["north"].with(func() { w.services["north"].refuse = func(int) (int, string) { return 503, "" } })
+		w.services["north"].next(t).drop()
+		w.online(2)
+		delete(w.conns, "north")
+		id = ask()
+		unknown("east", id)
+		unknown("west", id)
+		if err := <-result; !errors.Is(err, appserver.ErrClientGone) {
+			t.Errorf("one service is not connected, the others do not know the client: %v", err)
+		}
 	})
 }
 

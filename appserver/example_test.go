@@ -8,6 +8,10 @@ import (
 	"log"
 	"net/http"
 	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
 	"time"
 
 	"switchboard/appserver"
@@ -52,6 +56,73 @@ func Example_oneProcess() {
 	}
 	go func() { log.Fatal(http.ListenAndServe(":5000", app)) }()
 	log.Fatal(app.Run(context.Background()))
+}
+
+// Each region has a service of its own. Its clients stay there as long as it works, and what
+// is for one tenant goes to one region only.
+func Example_severalServices() {
+	app, err := appserver.New(appserver.Config{
+		Endpoints: []appserver.ServiceEndpoint{
+			{Name: "east", ConnectionString: os.Getenv("EAST_CONNECTION_STRING")},
+			{Name: "west", ConnectionString: os.Getenv("WEST_CONNECTION_STRING"), Type: appserver.Secondary},
+		},
+		MessageRouter: tenants{},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	hub, err := app.MapHub("/chat", &Chat{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	go func() { log.Fatal(app.Run(context.Background())) }()
+	for _, e := range hub.Endpoints() {
+		log.Println(e.Name(), e.Type(), e.Online(), e.Stats().ServiceClients)
+	}
+	// West is closed: its clients come to east.
+	err = app.SetEndpoints(context.Background(), []appserver.ServiceEndpoint{
+		{Name: "east", ConnectionString: os.Getenv("EAST_CONNECTION_STRING")},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+// tenants keeps the groups of a region in that region: their names begin with its name.
+type tenants struct{ appserver.AllEndpoints }
+
+// ForGroup returns the endpoints of the group's region.
+func (tenants) ForGroup(group string, all []*appserver.HubEndpoint) []*appserver.HubEndpoint {
+	region, _, _ := strings.Cut(group, "-")
+	return slices.DeleteFunc(slices.Clone(all), func(e *appserver.HubEndpoint) bool { return e.Name() != region })
+}
+
+// An app server that is replaced hands its clients over to the others.
+func ExampleApp_Shutdown() {
+	app, err := appserver.New(appserver.Config{
+		ConnectionString: os.Getenv("SWITCHBOARD_CONNECTION_STRING"),
+		Shutdown:         appserver.MigrateClients,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := app.MapHub("/chat", &Chat{}); err != nil {
+		log.Fatal(err)
+	}
+	go func() {
+		terminated, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+		defer stop()
+		<-terminated.Done()
+		patience, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := app.Shutdown(patience); err != nil {
+			log.Print(err)
+		}
+	}()
+	go func() { log.Fatal(http.ListenAndServe(":5000", app)) }()
+	if err := app.Run(context.Background()); err != nil {
+		log.Fatal(err)
+	}
 }
 
 // Rooms is a hub with groups, results, errors and hooks.

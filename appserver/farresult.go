@@ -24,8 +24,10 @@ type farResults struct {
 
 type farResult struct {
 	result
-	node  string         // service instance that has the client, once it is known; guarded by farResults
-	asked []*HubEndpoint // where the client may be; guarded by farResults
+	node   string        // service instance that has the client, once it is known; guarded by farResults, as are all below
+	asked  []*serverConn // connections over which the call went and no answer has come
+	sealed bool          // it goes over no other
+	fault  string        // why one of them will have no answer
 }
 
 func (f *farResults) expect(id string, r *farResult) {
@@ -75,7 +77,7 @@ func (p *ClientProxy) invokeFar(ctx context.Context, into any, target string, ar
 	if err != nil {
 		return err
 	}
-	r := &farResult{result: result{into, make(chan error, 1)}, asked: slices.Clone(to)}
+	r := &farResult{result: result{into, make(chan error, 1)}}
 	p.hub.far.expect(id, r)
 	defer p.hub.far.take(id)
 	o := newOutgoing()
@@ -84,10 +86,18 @@ func (p *ClientProxy) invokeFar(ctx context.Context, into any, target string, ar
 		return err
 	}
 	m := &serviceprotocol.ClientInvocation{InvocationID: id, ConnectionID: p.name, CallerServerID: app.config.ServerID, Payloads: o.payloads}
-	err = p.hub.send(ctx, to, p.via, p.name, func(ctx context.Context, s *serverConn) error { return s.link.Send(ctx, m) })
+	err = p.hub.send(ctx, to, p.via, p.name, func(ctx context.Context, s *serverConn) error {
+		p.hub.far.ask(r, s)
+		err := s.link.Send(ctx, m)
+		if err != nil {
+			p.hub.far.strike(id, r, s, err.Error())
+		}
+		return err
+	})
 	if err != nil {
 		return err
 	}
+	p.hub.far.seal(id, r)
 	p.letNextCallRun()
 	select {
 	case err := <-r.done:
@@ -126,36 +136,62 @@ func (h *hub) readCompletion(m *serviceprotocol.ClientCompletion, into any) erro
 	return resultOf(e, completion, into)
 }
 
-// notCompleted takes the news that there will be no answer.
+// notCompleted takes the news that a service has no answer.
 func (e *HubEndpoint) notCompleted(m *serviceprotocol.ErrorCompletion) {
-	f := &e.hub.far
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.strikeLocked(m.InvocationID, e, m.Error)
+	e.hub.far.strikeIf(m.InvocationID, func(s *serverConn) bool { return s.at == e }, m.Error)
 }
 
-// disconnected gives up hope for answers from a service when the last connection there
-// has ended.
-func (f *farResults) disconnected(e *HubEndpoint) {
-	if len(e.connected()) > 0 {
-		return
-	}
+// disconnected gives up hope for answers to what went over a connection that has ended.
+func (f *farResults) disconnected(s *serverConn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for id := range f.calls {
-		f.strikeLocked(id, e, ErrServerConnectionLost.Error())
+	for id, r := range f.calls {
+		f.strikeLocked(id, r, func(asked *serverConn) bool { return asked == s }, ErrServerConnectionLost.Error())
 	}
 }
 
-// strikeLocked notes that no answer comes from a service. The call fails when none is left.
-func (f *farResults) strikeLocked(id string, e *HubEndpoint, fault string) {
-	r := f.calls[id]
-	if r == nil || !slices.Contains(r.asked, e) {
-		return
+func (f *farResults) ask(r *farResult, s *serverConn) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r.asked = append(r.asked, s)
+}
+
+func (f *farResults) strike(id string, r *farResult, s *serverConn, fault string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.strikeLocked(id, r, func(asked *serverConn) bool { return asked == s }, fault)
+}
+
+func (f *farResults) strikeIf(id string, match func(*serverConn) bool, fault string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r := f.calls[id]; r != nil {
+		f.strikeLocked(id, r, match, fault)
 	}
-	if r.asked = slices.DeleteFunc(r.asked, func(other *HubEndpoint) bool { return other == e }); len(r.asked) == 0 {
+}
+
+// seal says that the call goes over no other connection.
+func (f *farResults) seal(id string, r *farResult) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r.sealed = true
+	f.failLocked(id, r)
+}
+
+// strikeLocked notes that no answer comes over connections.
+func (f *farResults) strikeLocked(id string, r *farResult, match func(*serverConn) bool, fault string) {
+	before := len(r.asked)
+	if r.asked = slices.DeleteFunc(r.asked, match); len(r.asked) < before {
+		r.fault = strings.Clone(fault)
+		f.failLocked(id, r)
+	}
+}
+
+// failLocked fails a call when no service is left that may answer.
+func (f *farResults) failLocked(id string, r *farResult) {
+	if r.sealed && len(r.asked) == 0 && f.calls[id] == r {
 		delete(f.calls, id)
-		r.done <- goneError(strings.Clone(fault))
+		r.done <- goneError(r.fault)
 	}
 }
 

@@ -131,7 +131,7 @@ func (s *serverConn) serve(ctx context.Context) error {
 	err := s.link.Serve(ctx, s.handle)
 	s.at.detach(s)
 	s.endAcks()
-	s.hub.far.disconnected(s.at)
+	s.hub.far.disconnected(s)
 	s.drop(func(*client) bool { return true }, fmt.Errorf("%w: %w", ErrServerConnectionLost, err))
 	return err
 }

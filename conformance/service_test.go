@@ -35,6 +35,7 @@ type service struct {
 	certificate      *servicetest.Certificate // nil without TLS
 	metrics          string                   // URL
 	pid              int
+	stop             func() // ends it, and waits for that; the end of the test does it too
 }
 
 // An engine is a way to serve the sockets of clients.
@@ -75,12 +76,13 @@ func startService(t *testing.T, e engine, flags ...string) *service {
 	started := make(chan logLine, 1)
 	var reading sync.WaitGroup
 	reading.Go(func() { readLog(t, stderr, started) })
-	t.Cleanup(func() { stopService(t, cmd, &reading) })
+	stop := sync.OnceFunc(func() { stopService(t, cmd, &reading) })
+	t.Cleanup(stop)
 
 	select {
 	case line := <-started:
 		s := newService(t, line.Address, certificate)
-		s.metrics, s.pid = line.Metrics, cmd.Process.Pid
+		s.metrics, s.pid, s.stop = line.Metrics, cmd.Process.Pid, stop
 		return s
 	case <-time.After(wait):
 		t.Fatal("the command does not say where it listens")
