@@ -432,8 +432,9 @@ func TestResultFromOneOfSeveralServices(t *testing.T) {
 			t.Errorf("nobody knows the client: %v", err)
 		}
 
+		again := w.services["north"].next(t)
 		w.services["north"].with(func() { w.services["north"].refuse = func(int) (int, string) { return 503, "" } })
-		w.services["north"].next(t).drop()
+		again.drop()
 		w.online(2)
 		delete(w.conns, "north")
 		id = ask()

@@ -34,7 +34,7 @@ func TestEndpoints(t *testing.T) {
 	w.reach(eastern, western)
 	w.group(eastern, western)
 
-	east = startService(t, engines[0], "--listen", east.endpoint.Base.Host)
+	startService(t, engines[0], "--listen", east.endpoint.Base.Host)
 	w.await("both are connected to east again", func() bool { return a.online("east") && b.online("east") })
 	newcomer := w.connect(a)
 	w.want(newcomer, a, "east")
