@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -77,6 +79,68 @@ func TestServerConnectionOnDemand(t *testing.T) {
 	svc.Open(second, "chat", "json")
 	if got := svc.Stats().Hubs[0]; got.OnDemand != 1 || got.ServerConnections != 2 || got.ServersAsked == 0 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// An app server for which much waits is asked for a connection too. Its clients wait until
+// it has caught up, and nothing of theirs is lost; it is seen in the figures.
+func TestAppServerThatDoesNotKeepUp(t *testing.T) {
+	svc := servicetest.Start(t, service.Config{
+		InstanceID:    "here",
+		Timeouts:      service.Timeouts{Ping: 10 * time.Millisecond},
+		LoadBalancing: service.LoadBalancing{QueueBytes: 1 << 10},
+		Limits:        service.Limits{ServerQueueBytes: 256 << 10},
+	})
+	app := svc.AppServer("chat")
+	client, _ := svc.Open(app, "chat", "json")
+	release := sync.OnceFunc(app.Hold())
+	defer release()
+	text := `{"type":1,"target":"` + strings.Repeat("x", 64<<10) + `","arguments":[]}` + "\x1e"
+	sent := make(chan int, 1)
+	var enough atomic.Bool
+	go func() {
+		n := 0
+		for ; !enough.Load(); n++ {
+			if err := client.Write(context.Background(), websocket.MessageText, []byte(text)); err != nil {
+				t.Error(err)
+				break
+			}
+		}
+		sent <- n
+	}()
+	figures := func() service.ServerQueue { return svc.Stats().ServerQueues["chat"] }
+	for deadline := time.Now().Add(servicetest.Wait); figures().Congested == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the queue does not grow")
+		}
+	}
+	if got := figures(); got.Bytes < 256<<10 || got.Bytes > 1<<20 {
+		t.Errorf("%d bytes wait, want little more than the bound", got.Bytes)
+	}
+	for deadline := time.Now().Add(servicetest.Wait); svc.Stats().Hubs[0].ServersAsked == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the app server is not asked for a connection")
+		}
+	}
+	enough.Store(true)
+	release()
+	got, asked := 0, false
+	for want := <-sent * len(text); got < want; {
+		switch m := app.Next().(type) {
+		case *serviceprotocol.ConnectionData:
+			got += len(m.Payload)
+		case *serviceprotocol.Ping:
+			target, _ := m.Get(serviceprotocol.PingTarget)
+			asked = asked || target == "here"
+		}
+	}
+	for deadline := time.Now().Add(servicetest.Wait); figures().Bytes > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the queue is not emptied")
+		}
+	}
+	if !asked {
+		t.Error("no ping has asked for a connection")
 	}
 }
 

@@ -5,19 +5,24 @@ import (
 	"strings"
 
 	"switchboard/internal/router"
+	"switchboard/internal/serverconn"
 )
 
 // Stats are the figures of a service.
 type Stats struct {
 	ClientConnections       int // open and negotiated
 	ServerConnections       int
-	ServerConnectionsClosed map[string]int64 // since the start, by reason
-	RefusedClients          map[string]int64 // requests at /client whose token was refused, by reason
-	RefusedServers          map[string]int64 // the same at /server
-	DeflatedFrom            int64            // bytes of messages that clients got compressed, before that
-	DeflatedTo              int64            // the same bytes after it
-	Hubs                    []HubStats       // by name
+	ServerConnectionsClosed map[string]int64       // since the start, by reason
+	ServerQueues            map[string]ServerQueue // what waits for app servers, by hub
+	RefusedClients          map[string]int64       // requests at /client whose token was refused, by reason
+	RefusedServers          map[string]int64       // the same at /server
+	DeflatedFrom            int64                  // bytes of messages that clients got compressed, before that
+	DeflatedTo              int64                  // the same bytes after it
+	Hubs                    []HubStats             // by name
 }
+
+// A ServerQueue is what waits for the app servers of a hub.
+type ServerQueue = serverconn.Queue
 
 // HubStats are the figures of one hub.
 type HubStats = router.Stats
@@ -28,6 +33,7 @@ func (s *Service) Stats() Stats {
 		ClientConnections:       s.clients.Connections(),
 		ServerConnections:       s.servers.Connections(),
 		ServerConnectionsClosed: s.servers.Closed(),
+		ServerQueues:            s.servers.Queues(),
 		RefusedClients:          s.clients.Refused(),
 		RefusedServers:          s.servers.Refused(),
 	}

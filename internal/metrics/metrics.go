@@ -36,6 +36,8 @@ var (
 	pendingClients    = describe("client_connections_all", "Client connections of all hubs, negotiated and handshaking ones included.")
 	serverConnections = describe("server_connections", "Server connections of all types.", "hub")
 	onDemand          = describe("server_connections_on_demand", "Server connections that the service has asked for.", "hub")
+	queued            = describe("server_queued_bytes", "Bytes that wait for app servers.", "hub")
+	congested         = describe("server_connections_congested", "Server connections that do not keep up, so that their clients are not read.", "hub")
 	asked             = describe("server_connections_asked_total", "Times that an app server was asked for another server connection.", "hub")
 	appServers        = describe("app_servers", "App server instances with a server connection.", "hub")
 	users             = describe("users", "Users with a client connection.", "hub")
@@ -56,7 +58,7 @@ var (
 // Describe names every metric.
 func (c collector) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		clientConnections, pendingClients, serverConnections, onDemand, asked, appServers, users, groups,
+		clientConnections, pendingClients, serverConnections, onDemand, queued, congested, asked, appServers, users, groups,
 		opened, resumed, moved, closed, serversClosed, fromServers, delivered, unknown, deflatedFrom, deflatedTo, refused,
 	} {
 		descs <- d
@@ -77,6 +79,10 @@ func (c collector) Collect(metrics chan<- prometheus.Metric) {
 	counter(deflatedTo, stats.DeflatedTo)
 	for reason, n := range stats.ServerConnectionsClosed {
 		counter(serversClosed, n, reason)
+	}
+	for hub, queue := range stats.ServerQueues {
+		gauge(queued, queue.Bytes, hub)
+		gauge(congested, queue.Congested, hub)
 	}
 	for reason, n := range stats.RefusedClients {
 		counter(refused, n, "client", reason)

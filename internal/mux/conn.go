@@ -44,7 +44,9 @@ type Options struct {
 	IdleTimeout time.Duration
 	// StallTimeout ends a connection whose peer takes no bytes for so long. Default 30 s.
 	StallTimeout time.Duration
-	// Ping makes the keep-alive message. Default: the empty ping.
+	// Ping makes the keep-alive message, each time that it is due. An empty one is not
+	// sent while others wait to be, since they tell as well that this end lives. Default:
+	// the empty ping.
 	Ping func() *serviceprotocol.Ping
 	// Malformed is told of each received frame whose content could not be
 	// read. The frame is skipped, as the SDKs do. It may be nil.
@@ -117,14 +119,15 @@ func setDefault[T int | time.Duration](field *T, value T) {
 // Stats tells what a connection has carried.
 type Stats struct {
 	BytesIn, BytesOut int64
-	Queued            int // bytes that wait to be sent
+	Queued            int  // bytes that wait to be sent
+	Full              bool // so many that senders wait
 }
 
 // Stats may be called at any time.
 func (c *Conn) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Stats{BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(), Queued: len(c.pending)}
+	return Stats{BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(), Queued: len(c.pending), Full: c.fullLocked()}
 }
 
 // A Resumer waits for room in the queue. Resume must not wait.

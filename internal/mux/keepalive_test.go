@@ -91,6 +91,38 @@ func TestNoPingWhileSomethingIsQueued(t *testing.T) {
 	})
 }
 
+// A ping that says something is sent whatever waits, since what it says may be about that.
+func TestPingThatSaysSomething(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		target := &serviceprotocol.Ping{Messages: []string{"target", "here"}}
+		var c *mux.Conn
+		full := 0
+		c, s, peer := link(t, mux.Options{QueueBytes: 10, Ping: func() *serviceprotocol.Ping {
+			if stats := c.Stats(); !stats.Full || stats.Queued < 10 {
+				return &serviceprotocol.Ping{}
+			}
+			full++
+			return target
+		}})
+		s.gate = make(chan struct{})
+		ctx, cancel := context.WithCancel(t.Context())
+		served := serve(ctx, c, ignore)
+		pings(t, peer)
+		go io.Copy(io.Discard, peer)
+		c.Send(ctx, data(1))
+		synctest.Wait() // the writer has it, and waits
+		c.Send(ctx, data(100))
+		time.Sleep(6 * time.Second)
+		close(s.gate)
+		synctest.Wait()
+		if got, want := bytes.Join(s.written(), nil), frames(data(1), data(100), target); full != 1 || !bytes.Equal(got, want) {
+			t.Errorf("written: %x, want %x", got, want)
+		}
+		cancel()
+		<-served
+	})
+}
+
 func TestSilentPeerIsIdle(t *testing.T) {
 	tests := []struct {
 		name    string

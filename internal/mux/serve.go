@@ -126,8 +126,8 @@ func (c *Conn) check() error {
 	c.mu.Lock()
 	quiet := len(c.pending) == 0 && c.writingSince.Load() == 0
 	c.mu.Unlock()
-	if quiet { // else what is queued already tells the peer that we live
-		_ = c.Post(c.options.Ping()) // if it has ended by now, no ping is needed
+	if ping := c.options.Ping(); quiet || len(ping.Messages) > 0 {
+		_ = c.Post(ping) // if it has ended by now, no ping is needed
 	}
 	return nil
 }

@@ -29,6 +29,7 @@ type Conn struct {
 	giveUp   context.CancelCauseFunc // ends the connection in good order
 
 	unreadable atomic.Int64 // frames that were skipped
+	slow       bool         // the app server did not keep up at the last ping
 }
 
 var _ pairing.Server = (*Conn)(nil)

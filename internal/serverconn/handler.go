@@ -56,7 +56,8 @@ type Handler struct {
 	uncut  context.Context // ends when connections shall end at once
 	cut    context.CancelFunc
 	mu     sync.Mutex
-	closed bool // guarded by mu, so that none is added once Shutdown waits
+	closed bool               // guarded by mu, so that none is added once Shutdown waits
+	conns  map[*Conn]struct{} // whose handshake is done; guarded by mu
 	open   sync.WaitGroup
 }
 
@@ -65,7 +66,7 @@ func New(c Config) *Handler {
 	if c.HandshakeTimeout <= 0 {
 		c.HandshakeTimeout = 15 * time.Second
 	}
-	h := &Handler{config: c, ends: map[Reason]*atomic.Int64{}}
+	h := &Handler{config: c, ends: map[Reason]*atomic.Int64{}, conns: map[*Conn]struct{}{}}
 	for _, reason := range Reasons {
 		h.ends[reason] = new(atomic.Int64)
 	}
@@ -88,6 +89,42 @@ func (h *Handler) Closed() map[string]int64 {
 
 // Connections returns the number of server connections.
 func (h *Handler) Connections() int { return int(h.count.Load()) }
+
+// A Queue is what waits for the app servers of a hub.
+type Queue struct {
+	Bytes     int
+	Congested int // server connections for which so much waits that their clients are not read
+}
+
+// Queues returns the queues of all hubs that have a server connection.
+func (h *Handler) Queues() map[string]Queue {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	queues := map[string]Queue{}
+	for c := range h.conns {
+		stats, queue := c.mux.Stats(), queues[c.hub.Name()]
+		queue.Bytes += stats.Queued
+		if stats.Full {
+			queue.Congested++
+		}
+		queues[c.hub.Name()] = queue
+	}
+	return queues
+}
+
+// track notes a connection whose handshake is done, and returns what forgets it.
+func (h *Handler) track(c *Conn) (forget func()) {
+	h.count.Add(1)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.conns[c] = struct{}{}
+	return func() {
+		h.count.Add(-1)
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.conns, c)
+	}
+}
 
 // Shutdown sends what is queued, closes all server connections in good order
 // and waits until they have ended; when ctx is done first, it cuts them and
@@ -166,8 +203,7 @@ func (h *Handler) serve(ws *websocket.Conn, c *Conn) {
 		log.Warn("server connection handshake failed", "error", err)
 		return
 	}
-	h.count.Add(1)
-	defer h.count.Add(-1)
+	defer h.track(c)()
 	open, giveUp := context.WithCancelCause(h.ctx)
 	defer giveUp(nil)
 	c.giveUp = giveUp

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"switchboard/internal/mux"
 	"switchboard/internal/router"
 	"switchboard/serviceprotocol"
 )
@@ -15,8 +16,10 @@ func (c *Conn) keepAlive() *serviceprotocol.Ping {
 	if !c.carries {
 		return &serviceprotocol.Ping{}
 	}
+	queue := c.mux.Stats()
+	c.noteKeepingUp(queue)
 	limit := c.handler.config.CrowdedBytes
-	switch c.hub.Demand(c, limit > 0 && c.mux.Stats().Queued > limit) {
+	switch c.hub.Demand(c, limit > 0 && queue.Queued > limit) {
 	case router.More:
 		c.log.Info("app server is asked for another server connection", "clients", c.hub.ClientsOf(c))
 		return &serviceprotocol.Ping{Messages: []string{serviceprotocol.PingTarget, c.handler.config.InstanceID}}
@@ -26,6 +29,19 @@ func (c *Conn) keepAlive() *serviceprotocol.Ping {
 		}
 	}
 	return &serviceprotocol.Ping{}
+}
+
+// noteKeepingUp logs when the app server begins to be too slow for its clients, and when it
+// is not any more.
+func (c *Conn) noteKeepingUp(queue mux.Stats) {
+	switch {
+	case queue.Full == c.slow:
+	case queue.Full:
+		c.log.Warn("app server does not keep up; its clients are not read until it does", "queued_bytes", queue.Queued, "clients", c.hub.ClientsOf(c))
+	default:
+		c.log.Info("app server keeps up again")
+	}
+	c.slow = queue.Full
 }
 
 // statusPing tells whether the hub has clients, and what app servers weigh

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ type AppServer struct {
 	ID       string // of this server connection
 	t        testing.TB
 	conn     *mux.Conn
+	reads    sync.Mutex                   // held while nothing shall be read
 	messages chan serviceprotocol.Message // closed by the reader when the connection ends
 	cancel   context.CancelFunc
 	done     chan struct{} // closed when the reader has ended
@@ -96,8 +98,16 @@ func (a *AppServer) keep(_ context.Context, m serviceprotocol.Message) error {
 	if err != nil {
 		return err
 	}
+	a.reads.Lock()
+	defer a.reads.Unlock()
 	a.messages <- clone
 	return nil
+}
+
+// Hold has the app server read nothing until release is called.
+func (a *AppServer) Hold() (release func()) {
+	a.reads.Lock()
+	return a.reads.Unlock
 }
 
 // Close ends the server connection in good order.
