@@ -16,7 +16,7 @@ import (
 )
 
 func TestTrapT28ShutdownLetsClientsReconnect(t *testing.T) {
-	svc := servicetest.Start(t, service.Config{})
+	svc := servicetest.Start(t, service.Config{InstanceID: "here"})
 	app := svc.AppServer("chat")
 	client, id := svc.Open(app, "chat", "json")
 	early := svc.Dial("/client/?hub=chat", servicetest.Token(t, "/client", "chat")) // has not sent its handshake
@@ -31,6 +31,9 @@ func TestTrapT28ShutdownLetsClientsReconnect(t *testing.T) {
 	early.ExpectClose()
 	if got := servicetest.Expect[*serviceprotocol.CloseConnection](app); got.ConnectionID != id {
 		t.Errorf("app server is told that %q closed, want %q", got.ConnectionID, id)
+	}
+	if gone, _ := servicetest.Expect[*serviceprotocol.Ping](app).Get(serviceprotocol.PingOffline); gone != "here" {
+		t.Errorf("app server is told that %q goes, want the instance", gone)
 	}
 	if err := <-done; err != nil {
 		t.Errorf("shutdown: %v", err)

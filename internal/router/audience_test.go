@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"switchboard/internal/router"
@@ -157,6 +158,22 @@ func TestNamesOutliveTheBuffer(t *testing.T) {
 	}
 	if got, want := h.clients["a"].closed(), "app_server_error: enough"; got != want {
 		t.Errorf("closed with %q, want %q", got, want)
+	}
+}
+
+// What is for services with more than we have is answered or ignored, and not unknown.
+func TestMessagesForOtherServices(t *testing.T) {
+	h, s := newHub(t), &server{id: "a"}
+	h.AddServer(s, router.Traits{})
+	s.take()
+	h.send(s, &serviceprotocol.ConnectionFlowControl{ConnectionID: "x", ConnectionType: serviceprotocol.FlowClient, Operation: serviceprotocol.FlowPauseAck})
+	h.send(s, &serviceprotocol.AccessKeyRequest{Token: "secret"})
+	answers := s.take()
+	if len(answers) != 1 || !strings.Contains(answers[0].(*serviceprotocol.AccessKeyResponse).Error, "access keys only") {
+		t.Errorf("answers: %+v", answers)
+	}
+	if got := h.Stats(); got.UnknownMessages != 0 {
+		t.Errorf("%d unknown messages", got.UnknownMessages)
 	}
 }
 

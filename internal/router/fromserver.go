@@ -97,6 +97,11 @@ func (h *Hub) manage(ctx context.Context, s pairing.Server, m serviceprotocol.Me
 	case *serviceprotocol.CloseGroupConnectionsWithAck:
 		h.closeGroup(m.Group, m.Reason, m.ExcludedConnectionIDs)
 		return ack(ctx, s, m.AckID, true)
+	case *serviceprotocol.AccessKeyRequest:
+		return s.Send(ctx, &serviceprotocol.AccessKeyResponse{
+			ErrorType: "NotSupported", Error: "This service has access keys only; use a connection string with AccessKey.",
+		})
+	case *serviceprotocol.ConnectionFlowControl: // answers what we never ask
 	default:
 		h.unknown.Add(1)
 	}

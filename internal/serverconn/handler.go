@@ -126,12 +126,16 @@ func (h *Handler) track(c *Conn) (forget func()) {
 	}
 }
 
-// Shutdown sends what is queued, closes all server connections in good order
+// Shutdown tells app servers that the instance goes, so that none waits for it any
+// more, sends what is queued, closes all server connections in good order
 // and waits until they have ended; when ctx is done first, it cuts them and
 // returns the cause.
 func (h *Handler) Shutdown(ctx context.Context) error {
 	h.mu.Lock()
 	h.closed = true
+	for c := range h.conns {
+		_ = c.Post(&serviceprotocol.Ping{Messages: []string{serviceprotocol.PingOffline, h.config.InstanceID}}) // else it has ended
+	}
 	h.mu.Unlock()
 	h.retire()
 	defer context.AfterFunc(ctx, h.cut)()
