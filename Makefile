@@ -7,10 +7,11 @@ CUTS    ?= 1m
 CLIENTS ?= 15000
 ROLLING ?= 1000
 SPREAD  ?= 10000
+HOSTILE ?= 1m
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 .DEFAULT_GOAL := check
-.PHONY: help chat build test check lint go-test npm fuzz soak cuts rolling spread million bench compare compare-test rename
+.PHONY: help chat build test check lint go-test npm fuzz soak cuts rolling spread hostile million bench compare compare-test rename
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +69,10 @@ rolling: ## Restart app servers under ROLLING=1000 clients, which must not notic
 spread: ## Who has how many of SPREAD=10000 clients when app servers come and go
 	@scripts/prerequisites.sh go
 	$(GO) test ./conformance -v -run 'TestSpread$$' -spread-clients $(SPREAD) -timeout 0
+
+hostile: ## App servers that misbehave for HOSTILE=1m, each in its way, next to one that does not
+	@scripts/prerequisites.sh go
+	$(GO) test ./conformance -v -run 'TestHostileAppServers$$' -hostile $(HOSTILE) -timeout 0
 
 million: ## A million simulated clients in one process; takes a minute and 2 GB (Linux)
 	@scripts/prerequisites.sh go

@@ -2,6 +2,7 @@ package conformance_test
 
 import (
 	"flag"
+	"os"
 	"strconv"
 	"testing"
 
@@ -15,7 +16,10 @@ func TestMain(m *testing.M) {
 	if n, err := strconv.Atoi(parallel.DefValue); err == nil && parallel.Value.String() == parallel.DefValue {
 		_ = flag.Set("test.parallel", strconv.Itoa(2*n))
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(command.dir)
+		os.Exit(code)
+	}))
 }
 
 // versions are those that package.json installs and clients/versions.js knows. The

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -90,15 +91,31 @@ func startService(t *testing.T, e engine, flags ...string) *service {
 	}
 }
 
+// command is built once for all tests.
+var command struct {
+	once   sync.Once
+	dir    string // removed by TestMain
+	binary string
+	err    error
+}
+
 // buildCommand builds with the race detector if the test has it.
 func buildCommand(t *testing.T) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "switchboard")
-	args := slices.Concat([]string{"build", "-o", binary}, raceFlag, []string{"../cmd/switchboard"})
-	if out, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	command.once.Do(func() {
+		if command.dir, command.err = os.MkdirTemp("", "conformance"); command.err != nil {
+			return
+		}
+		command.binary = filepath.Join(command.dir, "switchboard")
+		args := slices.Concat([]string{"build", "-o", command.binary}, raceFlag, []string{"../cmd/switchboard"})
+		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+			command.err = fmt.Errorf("go build: %w\n%s", err, out)
+		}
+	})
+	if command.err != nil {
+		t.Fatal(command.err)
 	}
-	return binary
+	return command.binary
 }
 
 func newService(t *testing.T, address string, certificate *servicetest.Certificate) *service {

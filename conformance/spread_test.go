@@ -141,6 +141,9 @@ func (h *Spread) OnConnected(*appserver.Context) error {
 	return nil
 }
 
+// Echo returns text.
+func (h *Spread) Echo(text string) string { return text }
+
 func (h *Spread) OnDisconnected(*appserver.Context, error) { h.server.clients.Add(-1) }
 
 func (s *spread) start(id string) *spreadServer {
