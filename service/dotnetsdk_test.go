@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -26,6 +27,7 @@ import (
 type dotnetSDK struct {
 	t        *testing.T
 	ws       *websocket.Conn
+	modern   bool   // it is as version 1.33
 	received []byte // not read yet
 	lastPing time.Time
 	pings    int // from the service
@@ -132,7 +134,11 @@ var strictExtensions = map[int]struct {
 	keys       []int
 }{
 	2: {4, 2, nil}, 4: {6, 5, []int{1, 3}}, 5: {5, 4, []int{1}}, 6: {4, 3, []int{1}}, 20: {5, 4, nil}, 3: {0, -1, nil},
+	34: {6, 5, []int{1}}, 35: {7, 6, []int{1, 3}}, 36: {6, 5, []int{1}}, 37: {5, 4, nil},
 }
+
+// modernExtensions are those that version 1.33 knows besides.
+var modernExtensions = map[int][]int{6: {1, 5, 6}}
 
 func (s *dotnetSDK) decode(body []byte) []any {
 	s.t.Helper()
@@ -167,6 +173,16 @@ func (s *dotnetSDK) decode(body []byte) []any {
 func (s *dotnetSDK) checkExtensions(array []any) {
 	s.t.Helper()
 	rule, known := strictExtensions[number(array[0])]
+	if s.modern {
+		switch number(array[0]) {
+		case 38:
+			return
+		case 20:
+			rule.length = len(array)
+		case 6:
+			rule.keys = modernExtensions[6]
+		}
+	}
 	if !known {
 		s.t.Fatalf("the service sent type %v, which this SDK never needs", array[0])
 	}
@@ -182,7 +198,7 @@ func (s *dotnetSDK) checkExtensions(array []any) {
 			allowed = allowed || number(pair[0]) == key
 		}
 		if !allowed {
-			s.t.Fatalf("type %v carries extension %v, which version 1.25 cannot read", array[0], pair[0])
+			s.t.Fatalf("type %v carries extension %v, which this version cannot read", array[0], pair[0])
 		}
 	}
 }
@@ -276,6 +292,187 @@ func TestDotnetSDK(t *testing.T) {
 			}
 			_ = sdk.ws.Close(websocket.StatusNormalClosure, "")
 		})
+	}
+}
+
+// hostSDK is one of several app servers, which have the option MigrateClients.
+func hostSDK(t *testing.T, svc *servicetest.Service, id string, modern bool) *dotnetSDK {
+	t.Helper()
+	sdk := dialDotnetSDK(t, svc, "chat", http.Header{"X-Asrs-Server-Id": {id}})
+	handshake := []any{1, 1, 0, "", 1, map[int]any{}}
+	if sdk.modern = modern; modern {
+		handshake = append(handshake, true)
+	}
+	sdk.write(handshake)
+	sdk.want("[2  [] 7e2b7d3c-0000-4000-8000-000000000001]")
+	return sdk
+}
+
+func (s *dotnetSDK) want(want string) {
+	s.t.Helper()
+	if got := printed(s.read()); got != want {
+		s.t.Fatalf("the SDK got %s\nwant %s", got, want)
+	}
+}
+
+// printed shows bytes as text.
+func printed(v any) string {
+	switch v := v.(type) {
+	case []byte:
+		return string(v)
+	case []any:
+		var parts []string
+		for _, part := range v {
+			parts = append(parts, printed(part))
+		}
+		return "[" + strings.Join(parts, " ") + "]"
+	case [][2]any:
+		var parts []string
+		for _, pair := range v {
+			parts = append(parts, printed(pair[0])+":"+printed(pair[1]))
+		}
+		return "[" + strings.Join(parts, " ") + "]"
+	case nil:
+		return ""
+	}
+	return fmt.Sprint(v)
+}
+
+// accepts takes a client and answers its handshake, and returns the client's id and headers.
+func (s *dotnetSDK) accepts(handshake string, answers bool) (id, headers string) {
+	s.t.Helper()
+	open := s.read()
+	if number(open[0]) != 4 || printed(open[5]) != "[3:json]" {
+		s.t.Fatalf("the SDK got %s, want a client", printed(open))
+	}
+	id = open[1].(string)
+	s.want("[6 " + id + " " + handshake + " []]")
+	if answers {
+		s.write([]any{6, id, []byte("{}\x1e"), s.kind(1)})
+	}
+	return id, printed(open[3])
+}
+
+// kind are the extensions of data: version 1.33 tells what it is.
+func (s *dotnetSDK) kind(n int) map[int]any {
+	if s.modern {
+		return map[int]any{5: n}
+	}
+	return map[int]any{}
+}
+
+// What server connections are for besides data, as unmodified app servers see it: results of
+// clients of other app servers, a client that is moved, a connection that is asked for, a loss.
+func TestDotnetSDKFlows(t *testing.T) {
+	for name, modern := range map[string]bool{"1.25": false, "1.33": true} {
+		t.Run(name, func(t *testing.T) {
+			svc := servicetest.Start(t, service.Config{InstanceID: "here", Timeouts: service.Timeouts{Ping: 20 * time.Millisecond}})
+			one := hostSDK(t, svc, "HOST_1", modern)
+			first := svc.Client("chat", "json")
+			a, _ := one.accepts(hello, true)
+			first.Expect("{}\x1e")
+			one.write([]any{18, a, "room", 1, map[int]any{}})
+			one.want("[20 1 1  []]")
+			two := hostSDK(t, svc, "HOST_2", modern)
+			second := svc.Client("chat", "json")
+			b, _ := two.accepts(hello, true)
+			second.Expect("{}\x1e")
+
+			// A client of another app server is asked for a result.
+			question := `{"type":1,"invocationId":"i-1","target":"ask","arguments":[]}` + "\x1e"
+			result := `{"type":3,"invocationId":"i-1","result":42}` + "\x1e"
+			two.write([]any{34, "i-1", a, "HOST_2", map[string]any{"json": []byte(question)}, map[int]any{}})
+			one.want("[34 i-1 " + a + " HOST_2 [] []]")
+			two.want("[37 i-1 " + a + " here []]")
+			first.Expect(question)
+			first.Send(result)
+			one.want("[6 " + a + " " + result + " []]")
+			one.write([]any{35, "i-1", a, "HOST_1", "json", []byte(result), map[int]any{3: "json"}})
+			two.want("[35 i-1 " + a + " HOST_2 json " + result + " [3:json]]")
+			// Its own client: nothing but that it is done.
+			two.write([]any{34, "i-2", b, "HOST_2", map[string]any{"json": []byte(question)}, map[int]any{}})
+			second.Expect(question)
+			two.write([]any{35, "i-2", b, "HOST_2", "json", []byte{}, map[int]any{3: "json"}})
+			// One that is not there, and one that goes.
+			two.write([]any{34, "i-3", "nobody", "HOST_2", map[string]any{"json": []byte(question)}, map[int]any{}})
+			two.want("[36 i-3 nobody HOST_2 Connection 'nobody' does not exist. []]")
+
+			if modern {
+				one.write([]any{40, map[int]any{}, "room", 2, 10, nil})
+				members := one.read()
+				if got := printed(members[:5]); got != "[20 2 1  []]" {
+					t.Errorf("the group is answered by %s", got)
+				}
+				var page []any
+				if err := msgpack.Unmarshal(members[5].([]byte), &page); err != nil || fmt.Sprint(page) != "[[["+a+" <nil>]] <nil>]" {
+					t.Errorf("members are %v, %v", page, err)
+				}
+			}
+
+			// One shuts down; its client goes to two, which swallows the answer to the handshake.
+			one.write([]any{3, "shutdown", "fin:1"})
+			one.want("[3 shutdown finack]")
+			one.want("[5 " + a + "  [Asrs-Migrate-To:[HOST_2]] []]")
+			if _, headers := two.accepts(hello, false); !strings.Contains(headers, "Asrs-Migrate-From:[HOST_1]") {
+				t.Errorf("headers of a client that is moved: %s", headers)
+			}
+			one.write([]any{3, "shutdown", "fin:1"}) // it asks once more when it has not heard
+			one.want("[3 shutdown finack]")
+			text := `{"type":1,"target":"t","arguments":[]}` + "\x1e"
+			two.write([]any{13, "room", []any{}, map[string]any{"json": []byte(text)}, map[int]any{}, []any{}, nil})
+			first.Expect(text)
+			first.Send(text)
+			two.want("[6 " + a + " " + text + " []]")
+			_ = one.ws.Close(websocket.StatusNormalClosure, "")
+
+			// Two breaks off while it waits for a result.
+			three := hostSDK(t, svc, "HOST_3", modern)
+			three.write([]any{34, "i-4", a, "HOST_3", map[string]any{"json": []byte(question)}, map[int]any{}})
+			two.want("[34 i-4 " + a + " HOST_3 [] []]")
+			three.want("[37 i-4 " + a + " here []]")
+			first.Expect(question)
+			_ = two.ws.CloseNow()
+			three.want("[36 i-4 " + a + " HOST_3 Connection '" + a + "' is disconnected. []]")
+			lost := `{"type":7,"error":"Server connection dropped.","allowReconnect":true}` + "\x1e"
+			first.Expect(lost)
+			second.Expect(lost)
+		})
+	}
+}
+
+// A client of an app server with stateful reconnect loses its socket in the middle of a message.
+// The SDK gets whole messages only, each once, and needs no flag for parts.
+func TestDotnetSDKStatefulReconnect(t *testing.T) {
+	svc := servicetest.Start(t, service.Config{})
+	sdk := hostSDK(t, svc, "HOST_1", true)
+	_, body := request(t, "POST", svc.URL+"/client/negotiate?hub=chat&negotiateVersion=1&useStatefulReconnect=true", servicetest.Token(t, "/client", "chat"), nil)
+	var answer struct {
+		ConnectionToken      string
+		UseStatefulReconnect bool
+	}
+	if err := json.Unmarshal([]byte(body), &answer); err != nil || !answer.UseStatefulReconnect {
+		t.Fatalf("negotiate: %s, %v", body, err)
+	}
+	dial := func() *servicetest.Client {
+		return svc.Dial("/client/?hub=chat&id="+answer.ConnectionToken, servicetest.Token(t, "/client", "chat"))
+	}
+	client := dial()
+	handshake := `{"protocol":"json","version":2}` + "\x1e"
+	client.Send(handshake)
+	id, _ := sdk.accepts(handshake, true)
+	client.Expect("{}\x1e")
+	text := `{"type":1,"target":"t","arguments":[]}` + "\x1e"
+	client.Send(text + text[:10])
+	sdk.want("[6 " + id + " " + text + " []]")
+	_ = client.CloseNow()
+	client = dial()
+	client.Send(`{"type":9,"sequenceId":1}` + "\x1e" + text + text)
+	sdk.want("[38 " + id + " []]")
+	sdk.want("[6 " + id + " " + text + " []]") // the first of the two has come before
+	reply := `{"type":1,"target":"r","arguments":[]}` + "\x1e"
+	sdk.write([]any{6, id, []byte(reply), sdk.kind(2)})
+	for got := ""; !strings.Contains(got, reply); { // behind the service's own bookkeeping
+		got += client.Next()
 	}
 }
 
