@@ -62,9 +62,9 @@ cuts: ## Sockets that break off under load for CUTS=1m, with and without statefu
 	@scripts/prerequisites.sh go
 	$(GO) test ./conformance -v -run 'TestCutSockets$$' -cuts $(CUTS) -timeout 0
 
-rolling: ## Restart app servers under ROLLING=1000 clients, which must not notice
+rolling: ## Restart app servers, and cut their connections, under ROLLING=1000 clients, which must not notice
 	@scripts/prerequisites.sh go
-	$(GO) test ./conformance -v -run 'TestRollingRestart$$' -rolling-clients $(ROLLING) -timeout 0
+	$(GO) test ./conformance -v -run 'TestRollingRestart$$|TestCutServerConnections$$' -rolling-clients $(ROLLING) -timeout 0
 
 spread: ## Who has how many of SPREAD=10000 clients when app servers come and go
 	@scripts/prerequisites.sh go

@@ -168,7 +168,7 @@ func (e *HubEndpoint) URL() string { return e.endpoint.url() }
 
 // Online tells whether the hub has a connection there.
 func (e *HubEndpoint) Online() bool {
-	return slices.ContainsFunc(e.connected(), (*serverConn).writable)
+	return slices.ContainsFunc(e.connected(), (*serverConn).online)
 }
 
 // Active tells whether the hub has clients there, of this or of other app servers. The

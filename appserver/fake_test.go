@@ -31,6 +31,8 @@ type fakeService struct {
 	client   *http.Client
 	opened   chan *fakeConn // each server connection that was accepted
 
+	resumes bool // set before use: it says that connections can be resumed, and then does not know them
+
 	lonely bool // set before use: there are no clients of other app servers
 
 	tap func(serviceprotocol.Message) // set before use: sees all messages, and nobody else does
@@ -81,6 +83,13 @@ func (f *fakeService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if status != 0 {
 		w.WriteHeader(status)
 		return
+	}
+	if f.resumes {
+		if r.Header.Get(serviceprotocol.HeaderResume) != "0" {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		w.Header().Set(serviceprotocol.HeaderResume, "0")
 	}
 	socket, err := websocket.Accept(w, r, nil)
 	if err != nil {

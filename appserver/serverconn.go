@@ -32,11 +32,16 @@ const (
 	dialTimeout = 15 * time.Second
 )
 
+// resumePatience is how long a server connection may be without a WebSocket. The service
+// has its own, and tells when it is over.
+const resumePatience = 3 * time.Second
+
 // A serverConn is one connection of a hub to the service.
 type serverConn struct {
 	hub     *hub
 	at      *HubEndpoint
 	link    *mux.Conn
+	stream  *mux.Resumable // below link; nil if the service cannot resume the connection
 	acks    acks
 	clients atomic.Int64 // clients that it carries, up to their last message
 	refused atomic.Bool  // the service has reported an error; it takes nothing more
@@ -51,24 +56,24 @@ type serverConn struct {
 func (e *HubEndpoint) dial(ctx context.Context, kind serviceprotocol.ConnectionType, target string) (*serverConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	h, service := e.hub, e.endpoint.address.Load()
-	header, err := h.app.serverHeader(service, h.name)
-	if err != nil {
-		return nil, err
-	}
-	address := service.ServerURL(h.name, newConnectionID())
+	h := e.hub
+	address := e.endpoint.address.Load().ServerURL(h.name, newConnectionID())
 	if target != "" {
 		address += "&target=" + url.QueryEscape(target)
 	}
-	socket, _, err := websocket.Dial(ctx, address, &websocket.DialOptions{
-		HTTPClient: e.endpoint.client,
-		HTTPHeader: header,
-	})
+	socket, response, err := e.upgrade(ctx, address, 0)
 	if err != nil {
 		return nil, err
 	}
 	s := &serverConn{hub: h, at: e, finished: make(chan struct{}), ended: make(chan struct{})}
-	s.link = mux.New(mux.WebSocket(socket), mux.Options{
+	stream := mux.WebSocket(socket)
+	if response.Header.Get(serviceprotocol.HeaderResume) != "" {
+		s.stream = mux.NewResumable(socket, resumePatience, func(ctx context.Context, received int64) (*websocket.Conn, int64, error) {
+			return e.resume(ctx, address, received)
+		})
+		stream = s.stream
+	}
+	s.link = mux.New(stream, mux.Options{
 		Ping:      s.keepAlivePing,
 		Malformed: func(err error) { e.log.Warn("service message skipped", "error", err) },
 	})
@@ -80,10 +85,43 @@ func (e *HubEndpoint) dial(ctx context.Context, kind serviceprotocol.ConnectionT
 		request.AllowStatefulReconnects = new(true)
 	}
 	if err := s.link.Handshake(ctx, request); err != nil {
-		_ = socket.CloseNow()
+		_ = stream.Abort()
 		return nil, err
 	}
 	return s, nil
+}
+
+// upgrade opens a WebSocket for a server connection, of which so many bytes have come over
+// earlier ones.
+func (e *HubEndpoint) upgrade(ctx context.Context, address string, received int64) (*websocket.Conn, *http.Response, error) {
+	header, err := e.hub.app.serverHeader(e.endpoint.address.Load(), e.hub.name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if e.endpoint.embedded == nil { // else nothing breaks off
+		header.Set(serviceprotocol.HeaderResume, strconv.FormatInt(received, 10))
+	}
+	return websocket.Dial(ctx, address, &websocket.DialOptions{HTTPClient: e.endpoint.client, HTTPHeader: header})
+}
+
+// resume opens another WebSocket for a server connection that has lost its own.
+func (e *HubEndpoint) resume(ctx context.Context, address string, received int64) (*websocket.Conn, int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	socket, response, err := e.upgrade(ctx, address, received)
+	switch {
+	case err != nil && response != nil && response.StatusCode < http.StatusInternalServerError:
+		return nil, 0, fmt.Errorf("%w: %w", mux.ErrNotResumed, err)
+	case err != nil:
+		return nil, 0, err
+	}
+	peer, err := strconv.ParseInt(response.Header.Get(serviceprotocol.HeaderResume), 10, 64)
+	if err != nil { // a service that takes it for a new connection
+		_ = socket.CloseNow()
+		return nil, 0, mux.ErrNotResumed
+	}
+	e.log.Info("server connection resumed")
+	return socket, peer, nil
 }
 
 // serverHeader is that of the WebSocket request.
@@ -138,6 +176,9 @@ func (s *serverConn) serve(ctx context.Context) error {
 
 // writable tells whether something can be sent.
 func (s *serverConn) writable() bool { return !s.refused.Load() }
+
+// online tells whether it can be sent at once.
+func (s *serverConn) online() bool { return s.writable() && (s.stream == nil || s.stream.Attached()) }
 
 // handle takes one message of the service. It never waits, so that a client
 // whose hub is slow holds up nobody else.

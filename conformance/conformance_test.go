@@ -56,7 +56,7 @@ func TestClients(t *testing.T) {
 	installClients(t)
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) {
-			svc := startService(t, e)
+			svc := startService(t, e, notResumed)
 			node := runtime{script: "main.js"}
 			for _, version := range versions(e) {
 				t.Run(version, func(t *testing.T) { runVersion(t, e, svc, node, version) })

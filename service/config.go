@@ -121,6 +121,10 @@ type Timeouts struct {
 	// ServerIdle ends a server connection that is silent for so long, and so
 	// disconnects its clients. Default 30 s.
 	ServerIdle time.Duration `koanf:"server-idle"`
+	// ServerResume is how long a server connection of package appserver may be without a
+	// socket, when that breaks off, before its clients are closed or moved. Default 2 s;
+	// less than a millisecond turns it off.
+	ServerResume time.Duration `koanf:"server-resume"`
 	// ServerStall ends a server connection that takes no bytes for so long. Default 30 s.
 	ServerStall time.Duration `koanf:"server-stall"`
 	// ClientSend closes a client whose transport takes no bytes for so long. Default 10 s.
@@ -189,6 +193,7 @@ func (c Config) WithDefaults() Config {
 	set(&c.Timeouts.PollWait, 5*time.Second)
 	set(&c.Timeouts.Move, 10*time.Second)
 	set(&c.Timeouts.Resume, 15*time.Second)
+	set(&c.Timeouts.ServerResume, 2*time.Second)
 	set(&c.Limits.ClientInflatedBytes, 4<<20)
 	set(&c.Limits.ClientHandshakeBytes, 32<<10)
 	set(&c.Limits.ClientQueueBytes, 4<<20)
@@ -266,7 +271,7 @@ func (c Config) Check() error {
 func (t Timeouts) byKey() map[string]time.Duration {
 	return map[string]time.Duration{
 		"handshake": t.Handshake, "connect": t.Connect, "ping": t.Ping, "server-idle": t.ServerIdle,
-		"server-stall": t.ServerStall, "client-send": t.ClientSend, "poll-wait": t.PollWait, "resume": t.Resume, "move": t.Move,
+		"server-stall": t.ServerStall, "client-send": t.ClientSend, "poll-wait": t.PollWait, "resume": t.Resume, "server-resume": t.ServerResume, "move": t.Move,
 	}
 }
 

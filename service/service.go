@@ -95,6 +95,7 @@ func New(c Config) (*Service, error) {
 		Capacity:         c.Limits.ClientConnections,
 		InstanceID:       c.InstanceID,
 		CrowdedBytes:     c.LoadBalancing.QueueBytes,
+		ResumeTimeout:    c.Timeouts.ServerResume,
 		SendersOnly:      c.Mode == ModeServerless,
 		HandshakeTimeout: c.Timeouts.Handshake,
 		Mux:              c.muxOptions(),

@@ -14,6 +14,12 @@ const (
 	// CloseConnection when it has nothing more for the client. It is for those who have
 	// said in their WebSocket request, by a header of the same name, that they do.
 	HeaderHandOver = "Switchboard-Hand-Over"
+
+	// HeaderResume is ours, and stands in the WebSocket request of a server connection and in
+	// its answer. It has a decimal number: the bytes that have come over earlier WebSockets of
+	// the same server connection (cid), 0 for a new one. An answer without it means that
+	// the server connection cannot be resumed; that it is not known any more is 404.
+	HeaderResume = "Switchboard-Resume"
 )
 
 // An OpenConnection tells an app server of a new client connection.

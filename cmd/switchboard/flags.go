@@ -33,6 +33,7 @@ var usages = map[string]string{
 	"timeouts.server-stall":         "a server connection that takes no bytes for so long is ended",
 	"timeouts.poll-wait":            "a long-polling client that takes so long to poll again is ended",
 	"timeouts.move":                 "a client with calls that run is moved to another app server after so long all the same",
+	"timeouts.server-resume":        "a server connection that can be resumed may be without a socket for so long",
 	"timeouts.resume":               "a client with stateful reconnect may be without a socket for so long",
 	"timeouts.client-send":          "a client that takes no bytes for so long is closed",
 	"limits.client-connections":     "most client connections; more are refused (default no bound)",

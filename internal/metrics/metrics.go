@@ -47,6 +47,7 @@ var (
 	opened            = describe("client_connections_opened_total", "Client connections that were paired.", "hub")
 	closed            = describe("client_connections_closed_total", "Client connections that ended, by reason; category is the hosted service's name for it.", "hub", "reason", "category")
 	serversClosed     = describe("server_connections_closed_total", "Server connections that ended, by reason.", "reason")
+	serversResumed    = describe("server_connections_resumed_total", "Times that a server connection went on over another WebSocket.")
 	fromServers       = describe("messages_from_app_servers_total", "Messages of app servers, save pings.", "hub")
 	delivered         = describe("messages_to_clients_total", "Messages that were queued for a client.", "hub")
 	unknown           = describe("messages_unknown_total", "Messages of app servers whose type is not known; they are ignored.", "hub")
@@ -59,7 +60,7 @@ var (
 func (c collector) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		clientConnections, pendingClients, serverConnections, onDemand, queued, congested, asked, appServers, users, groups,
-		opened, resumed, moved, closed, serversClosed, fromServers, delivered, unknown, deflatedFrom, deflatedTo, refused,
+		opened, resumed, moved, closed, serversClosed, serversResumed, fromServers, delivered, unknown, deflatedFrom, deflatedTo, refused,
 	} {
 		descs <- d
 	}
@@ -75,6 +76,7 @@ func (c collector) Collect(metrics chan<- prometheus.Metric) {
 		metrics <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
 	}
 	gauge(pendingClients, stats.ClientConnections)
+	counter(serversResumed, stats.ServerConnectionsResumed)
 	counter(deflatedFrom, stats.DeflatedFrom)
 	counter(deflatedTo, stats.DeflatedTo)
 	for reason, n := range stats.ServerConnectionsClosed {

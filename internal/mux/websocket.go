@@ -3,6 +3,7 @@ package mux
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/coder/websocket"
@@ -43,10 +44,13 @@ func (s *webSocket) Read(p []byte) (int, error) {
 	}
 }
 
-// readError tells a close in good order from a loss.
+// readError tells a close in good order, which is io.EOF, from a loss.
 func readError(err error) error {
-	if websocket.CloseStatus(err) == websocket.StatusNormalClosure {
+	switch {
+	case websocket.CloseStatus(err) == websocket.StatusNormalClosure:
 		return io.EOF
+	case errors.Is(err, io.EOF): // of the connection below, without a word
+		return fmt.Errorf("%v: %w", err, io.ErrUnexpectedEOF) // it must not match io.EOF
 	}
 	return err
 }

@@ -18,15 +18,17 @@ const finMigrate = "fin:1"
 
 // A Conn is one server connection.
 type Conn struct {
-	id       string // cid of the query
-	serverID string
-	handler  *Handler
-	hub      *router.Hub
-	mux      *mux.Conn
-	log      *slog.Logger
-	carries  bool                    // clients
-	handover bool                    // the app server tells when it has let go of a client
-	giveUp   context.CancelCauseFunc // ends the connection in good order
+	id        string // cid of the query
+	serverID  string
+	handler   *Handler
+	hub       *router.Hub
+	stream    mux.Stream     // below mux
+	resumable *mux.Resumable // the same; nil if it ends with its WebSocket
+	mux       *mux.Conn
+	log       *slog.Logger
+	carries   bool                    // clients
+	handover  bool                    // the app server tells when it has let go of a client
+	giveUp    context.CancelCauseFunc // ends the connection in good order
 
 	unreadable atomic.Int64 // frames that were skipped
 	slow       bool         // the app server did not keep up at the last ping

@@ -40,8 +40,11 @@ type Config struct {
 	SendersOnly bool
 	// HandshakeTimeout bounds the wait for the handshake request. Default 15 s.
 	HandshakeTimeout time.Duration
-	Mux              mux.Options
-	Log              *slog.Logger
+	// ResumeTimeout is how long a server connection that can be resumed may be without a
+	// WebSocket. Less than a millisecond: none can be.
+	ResumeTimeout time.Duration
+	Mux           mux.Options
+	Log           *slog.Logger
 }
 
 // A Handler serves /server/.
@@ -49,6 +52,7 @@ type Handler struct {
 	refusals bearer.Refusals
 	config   Config
 	count    atomic.Int64             // server connections at present
+	resumed  atomic.Int64             // times that one went on over another WebSocket
 	ends     map[Reason]*atomic.Int64 // those that ended; the map is fixed
 
 	ctx    context.Context // ends when connections shall close in good order
@@ -175,13 +179,36 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer h.open.Done()
+	c := &Conn{id: query.Get("cid"), serverID: serverID(r, token), handler: h, hub: h.config.Router.Hub(hub),
+		handover: r.Header.Get(serviceprotocol.HeaderHandOver) != ""}
+	received, resumable := h.resumable(r)
+	switch {
+	case received > 0:
+		h.resume(w, r, c, received)
+		return
+	case resumable:
+		w.Header().Set(serviceprotocol.HeaderResume, "0")
+	}
+	ws := accept(w, r)
+	if ws == nil {
+		return
+	}
+	c.stream = mux.WebSocket(ws)
+	if resumable {
+		c.resumable = mux.NewResumable(ws, h.config.ResumeTimeout, nil)
+		c.stream = c.resumable
+	}
+	defer func() { _ = c.stream.Abort() }()
+	h.serve(c)
+}
+
+// accept returns nil when it has refused the request.
+func accept(w http.ResponseWriter, r *http.Request) *websocket.Conn {
 	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // not a browser; the token decides
 	if err != nil {
-		return // Accept has answered
+		return nil
 	}
-	defer ws.CloseNow()
-	h.serve(ws, &Conn{id: query.Get("cid"), serverID: serverID(r, token), handler: h, hub: h.config.Router.Hub(hub),
-		handover: r.Header.Get(serviceprotocol.HeaderHandOver) != ""})
+	return ws
 }
 
 // serverID names the app server instance. SDKs before 1.11 send it in the token only.
@@ -192,13 +219,13 @@ func serverID(r *http.Request, token *accesstoken.Token) string {
 	return token.UserID()
 }
 
-func (h *Handler) serve(ws *websocket.Conn, c *Conn) {
+func (h *Handler) serve(c *Conn) {
 	log := h.config.Log.With("hub", c.hub.Name(), "server_connection_id", c.id, "server_id", c.serverID)
 	c.log = log
 	options := h.config.Mux
 	options.Malformed, options.Ping = c.malformed, c.keepAlive
-	c.mux = mux.New(mux.WebSocket(ws), options)
-	defer context.AfterFunc(h.uncut, func() { _ = ws.CloseNow() })()
+	c.mux = mux.New(c.stream, options)
+	defer context.AfterFunc(h.uncut, func() { _ = c.stream.Abort() })()
 
 	ctx, cancel := context.WithTimeout(h.ctx, h.config.HandshakeTimeout)
 	err := c.accept(ctx)
