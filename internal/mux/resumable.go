@@ -15,13 +15,12 @@ import (
 
 const (
 	// maxKept bounds what was sent and is not known to have come. Write waits above it.
-	maxKept = 2 << 20
+	maxKept = 4 << 20
 
-	// ackEvery is how many bytes come between two acknowledgements.
-	ackEvery = 128 << 10
-
-	// keepKept is the largest buffer that is not given back in quiet times.
-	keepKept = 4 * ackEvery
+	// ackEvery is how many bytes come between two acknowledgements. In quiet times there is
+	// one at each ackInterval, so that little is kept.
+	ackEvery    = 512 << 10
+	ackInterval = 5 * time.Second
 )
 
 var (
@@ -201,17 +200,20 @@ func (s *Resumable) forgetLocked(peer int64) error {
 // acknowledge tells the peer how much has come. It is a goroutine of its own, since the reader
 // must read on while the peer does not.
 func (s *Resumable) acknowledge() {
+	ticker := time.NewTicker(ackInterval)
+	defer ticker.Stop()
 	for {
 		select {
 		case <-s.due:
+		case <-ticker.C:
 		case <-s.ended:
 			return
 		}
 		s.mu.Lock()
-		n, socket := s.received, s.socket
+		n, news, socket := s.received, s.received > s.told, s.socket
 		s.told = n
 		s.mu.Unlock()
-		if socket != nil {
+		if news && socket != nil {
 			_ = socket.Write(always, websocket.MessageText, strconv.AppendInt(nil, n, 10)) // the reader notices
 		}
 	}
@@ -428,7 +430,7 @@ func (k *keptBytes) drop(n int) {
 	if k.from += n; k.from < len(k.bytes) {
 		return
 	}
-	if k.bytes, k.from = k.bytes[:0], 0; cap(k.bytes) > keepKept {
-		k.bytes = nil
+	if k.bytes, k.from = k.bytes[:0], 0; cap(k.bytes) > keepPending && n < keepPending/16 {
+		k.bytes = nil // the burst is over
 	}
 }

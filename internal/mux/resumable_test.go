@@ -123,7 +123,7 @@ func (r *resumed) set(change func()) {
 func TestResumableLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newResumed(t)
-		const size = 8 << 20
+		const size = 24 << 20
 		random := rand.New(rand.NewPCG(1, 2))
 		var work sync.WaitGroup
 		for _, way := range []struct{ from, to *mux.Resumable }{{r.service, r.caller}, {r.caller, r.service}} {
@@ -342,8 +342,8 @@ func TestResumableIsBounded(t *testing.T) {
 			}
 		}()
 		synctest.Wait()
-		if written != 2 {
-			t.Errorf("%d MiB were taken, want 2", written)
+		if written != 4 {
+			t.Errorf("%d MiB were taken, want 4", written)
 		}
 		if err := <-done; err == nil {
 			t.Error("no error at the end")
