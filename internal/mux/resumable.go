@@ -21,10 +21,15 @@ const (
 	// one at each ackInterval, so that little is kept.
 	ackEvery    = 512 << 10
 	ackInterval = 5 * time.Second
+
+	// silence is how many such intervals nothing may come before the end that dials tries another
+	// WebSocket: a network may lose one without a word. It is shorter than the idle timeout.
+	silence = 4
 )
 
 var (
 	errDisplaced = errors.New("another WebSocket goes on with the server connection")
+	errSilent    = errors.New("nothing has come for a long time")
 
 	// ErrNotResumed ends a Resumable whose peer does not know it any more.
 	ErrNotResumed = errors.New("the server connection was not resumed")
@@ -197,15 +202,18 @@ func (s *Resumable) forgetLocked(peer int64) error {
 	return nil
 }
 
-// acknowledge tells the peer how much has come. It is a goroutine of its own, since the reader
+// acknowledge tells the peer how much has come, and notices when nothing does. It is a goroutine of its own, since the reader
 // must read on while the peer does not.
 func (s *Resumable) acknowledge() {
 	ticker := time.NewTicker(ackInterval)
 	defer ticker.Stop()
+	var heard int64
+	silent := 0
 	for {
 		select {
 		case <-s.due:
 		case <-ticker.C:
+			silent++
 		case <-s.ended:
 			return
 		}
@@ -213,6 +221,14 @@ func (s *Resumable) acknowledge() {
 		n, news, socket := s.received, s.received > s.told, s.socket
 		s.told = n
 		s.mu.Unlock()
+		if n > heard {
+			heard, silent = n, 0
+		}
+		if silent >= silence && s.redial != nil && socket != nil {
+			silent = 0
+			s.lose(socket, errSilent)
+			continue
+		}
 		if news && socket != nil {
 			_ = socket.Write(always, websocket.MessageText, strconv.AppendInt(nil, n, 10)) // the reader notices
 		}

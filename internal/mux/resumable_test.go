@@ -112,6 +112,14 @@ func (r *resumed) cut() {
 	_ = socket.CloseNow()
 }
 
+// count returns how many WebSockets there were.
+func (r *resumed) count() int {
+	synctest.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.dials
+}
+
 func (r *resumed) set(change func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -166,8 +174,8 @@ func TestResumableLosesNothing(t *testing.T) {
 		work.Wait()
 		close(stop)
 		synctest.Wait()
-		if r.dials < 20 {
-			t.Errorf("only %d WebSockets", r.dials)
+		if n := r.count(); n < 20 {
+			t.Errorf("only %d WebSockets", n)
 		}
 	})
 }
@@ -277,6 +285,30 @@ func TestResumableWithoutWebSocket(t *testing.T) {
 		time.Sleep(2 * patience)
 		r.caller.Write([]byte(" three"))
 		if got := service(); got != "one two three" || len(ended) > 0 {
+			t.Errorf("came %q", got)
+		}
+	})
+}
+
+// A WebSocket that the network has lost without a word is replaced.
+func TestResumableIsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newResumed(t)
+		read(r.service)
+		text, _ := read(r.caller)
+		for range 10 {
+			time.Sleep(15 * time.Second)
+			r.service.Write([]byte("."))
+		}
+		if n := r.count(); n != 1 {
+			t.Errorf("%d WebSockets, want one: something came", n)
+		}
+		time.Sleep(26 * time.Second)
+		if n := r.count(); n != 2 {
+			t.Errorf("%d WebSockets, want another one", n)
+		}
+		r.service.Write([]byte("!"))
+		if got := text(); got != "..........!" {
 			t.Errorf("came %q", got)
 		}
 	})
