@@ -92,7 +92,7 @@ func startSoak(t *testing.T) *soak {
 		dialing: make(chan struct{}, 64),
 		steady:  make([]atomic.Int64, *soakClients),
 	}
-	s.service = startService(t, engines[0],
+	s.service = startService(t, engines[0], notResumed,
 		"--limits-client-queue-bytes", "256KiB", "--timeouts-client-send", "3s", "--timeouts-handshake", "3s")
 	app, err := appserver.New(appserver.Config{
 		ConnectionString: s.service.connectionString,
