@@ -85,7 +85,7 @@ func (f *fakeService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if f.resumes {
-		if r.Header.Get(serviceprotocol.HeaderResume) != "0" {
+		if r.Header.Get(serviceprotocol.HeaderResume) != serviceprotocol.ResumeNew {
 			w.WriteHeader(http.StatusNotFound)
 			return
 		}

@@ -61,7 +61,7 @@ func (e *HubEndpoint) dial(ctx context.Context, kind serviceprotocol.ConnectionT
 	if target != "" {
 		address += "&target=" + url.QueryEscape(target)
 	}
-	socket, response, err := e.upgrade(ctx, address, 0)
+	socket, response, err := e.upgrade(ctx, address, serviceprotocol.ResumeNew)
 	if err != nil {
 		return nil, err
 	}
@@ -91,15 +91,14 @@ func (e *HubEndpoint) dial(ctx context.Context, kind serviceprotocol.ConnectionT
 	return s, nil
 }
 
-// upgrade opens a WebSocket for a server connection, of which so many bytes have come over
-// earlier ones.
-func (e *HubEndpoint) upgrade(ctx context.Context, address string, received int64) (*websocket.Conn, *http.Response, error) {
+// upgrade opens a WebSocket for a server connection. resume is what HeaderResume shall say.
+func (e *HubEndpoint) upgrade(ctx context.Context, address, resume string) (*websocket.Conn, *http.Response, error) {
 	header, err := e.hub.app.serverHeader(e.endpoint.address.Load(), e.hub.name)
 	if err != nil {
 		return nil, nil, err
 	}
 	if e.endpoint.embedded == nil { // else nothing breaks off
-		header.Set(serviceprotocol.HeaderResume, strconv.FormatInt(received, 10))
+		header.Set(serviceprotocol.HeaderResume, resume)
 	}
 	return websocket.Dial(ctx, address, &websocket.DialOptions{HTTPClient: e.endpoint.client, HTTPHeader: header})
 }
@@ -108,7 +107,7 @@ func (e *HubEndpoint) upgrade(ctx context.Context, address string, received int6
 func (e *HubEndpoint) resume(ctx context.Context, address string, received int64) (*websocket.Conn, int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	socket, response, err := e.upgrade(ctx, address, received)
+	socket, response, err := e.upgrade(ctx, address, strconv.FormatInt(received, 10))
 	switch {
 	case err != nil && response != nil && response.StatusCode < http.StatusInternalServerError:
 		return nil, 0, fmt.Errorf("%w: %w", mux.ErrNotResumed, err)

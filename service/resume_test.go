@@ -38,7 +38,7 @@ func dialResumable(t *testing.T, svc *servicetest.Service, serverID, cid, receiv
 // not brought. Its clients notice nothing.
 func TestServerConnectionIsResumed(t *testing.T) {
 	svc := servicetest.Start(t, service.Config{})
-	ws, response, err := dialResumable(t, svc, "one", "cid", "0")
+	ws, response, err := dialResumable(t, svc, "one", "cid", serviceprotocol.ResumeNew)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +72,9 @@ func TestServerConnectionIsResumed(t *testing.T) {
 	client := svc.Client("chat", "json")
 	read(`"version":1}`)
 
+	if _, response, err := dialResumable(t, svc, "one", "cid", "many"); err == nil || response.StatusCode != http.StatusBadRequest {
+		t.Error("a number that is none: want 400")
+	}
 	for _, other := range []struct{ server, cid string }{{"two", "cid"}, {"one", "other"}} {
 		if _, response, err := dialResumable(t, svc, other.server, other.cid, "5"); err == nil || response.StatusCode != http.StatusNotFound {
 			t.Errorf("%v: want 404", other)
@@ -114,7 +117,7 @@ func TestServerConnectionIsLostWhenItIsNotResumed(t *testing.T) {
 	for name, timeout := range map[string]time.Duration{"it does not come again": 50 * time.Millisecond, "it cannot": 1} {
 		t.Run(name, func(t *testing.T) {
 			svc := servicetest.Start(t, service.Config{Timeouts: service.Timeouts{ServerResume: timeout}})
-			ws, response, err := dialResumable(t, svc, "one", "cid", "0")
+			ws, response, err := dialResumable(t, svc, "one", "cid", serviceprotocol.ResumeNew)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -17,9 +17,11 @@ const (
 
 	// HeaderResume is ours, and stands in the WebSocket request of a server connection and in
 	// its answer. It has a decimal number: the bytes that have come over earlier WebSockets of
-	// the same server connection (cid), 0 for a new one. An answer without it means that
-	// the server connection cannot be resumed; that it is not known any more is 404.
+	// the same server connection (cid); or, in the request of a new one, ResumeNew. An answer
+	// without it means that the server connection cannot be resumed; that it is not known any
+	// more is 404.
 	HeaderResume = "Switchboard-Resume"
+	ResumeNew    = "new"
 )
 
 // An OpenConnection tells an app server of a new client connection.

@@ -181,13 +181,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer h.open.Done()
 	c := &Conn{id: query.Get("cid"), serverID: serverID(r, token), handler: h, hub: h.config.Router.Hub(hub),
 		handover: r.Header.Get(serviceprotocol.HeaderHandOver) != ""}
-	received, resumable := h.resumable(r)
-	switch {
-	case received > 0:
-		h.resume(w, r, c, received)
+	resumable := false
+	switch text := r.Header.Get(serviceprotocol.HeaderResume); text {
+	case "":
+	case serviceprotocol.ResumeNew:
+		if resumable = h.config.ResumeTimeout >= time.Millisecond; resumable {
+			w.Header().Set(serviceprotocol.HeaderResume, "0")
+		}
+	default:
+		h.resume(w, r, c, text)
 		return
-	case resumable:
-		w.Header().Set(serviceprotocol.HeaderResume, "0")
 	}
 	ws := accept(w, r)
 	if ws == nil {

@@ -3,21 +3,19 @@ package serverconn
 import (
 	"net/http"
 	"strconv"
-	"time"
 
 	"switchboard/serviceprotocol"
 )
 
-// resumable tells whether the app server can resume a server connection, and if this is one,
-// how many bytes have come there.
-func (h *Handler) resumable(r *http.Request) (received int64, ok bool) {
-	received, err := strconv.ParseInt(r.Header.Get(serviceprotocol.HeaderResume), 10, 64)
-	return received, err == nil && h.config.ResumeTimeout >= time.Millisecond
-}
-
 // resume has a server connection go on that has lost its WebSocket, or is about to notice that.
-// Its clients notice nothing. like has what identifies it.
-func (h *Handler) resume(w http.ResponseWriter, r *http.Request, like *Conn, received int64) {
+// Its clients notice nothing. like has what identifies it, text the number of bytes that have
+// come to the app server.
+func (h *Handler) resume(w http.ResponseWriter, r *http.Request, like *Conn, text string) {
+	received, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		http.Error(w, serviceprotocol.HeaderResume+" must be a number, or \"new\".", http.StatusBadRequest)
+		return
+	}
 	c := h.find(like)
 	if c == nil {
 		http.Error(w, "There is no such server connection any more.", http.StatusNotFound)
