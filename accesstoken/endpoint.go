@@ -68,13 +68,15 @@ func (e *Endpoint) format(show func(secret string) string) string {
 // caller as "&target=".
 //
 // Source: azure-signalr DefaultServiceEndpointGenerator.cs, ConnectionFactory.cs.
-func (e *Endpoint) ServerURL(hub, cid string) string {
+func (e *Endpoint) ServerURL(hub, cid string) string { return e.serverURL(serverPath, hub, cid) }
+
+func (e *Endpoint) serverURL(path, hub, cid string) string {
 	base := e.Base
 	if e.ServerBase != nil {
 		base = e.ServerBase
 	}
 	webSocket := "ws" + strings.TrimPrefix(base.String(), "http") // https becomes wss
-	return webSocket + serverPath + hubQuery(hub) + "&cid=" + url.QueryEscape(cid)
+	return webSocket + path + hubQuery(hub) + "&cid=" + url.QueryEscape(cid)
 }
 
 // ServerAudience returns the audience of a server connection's token.
@@ -86,12 +88,13 @@ func (e *Endpoint) ServerAudience(hub string) string {
 // and query are appended by the caller, each after an "&".
 //
 // Source: azure-signalr DefaultServiceEndpointGenerator.cs, GetClientEndpoint.
-func (e *Endpoint) ClientURL(hub string) string {
-	base := e.Base
+func (e *Endpoint) ClientURL(hub string) string { return e.clientBase() + clientPath + hubQuery(hub) }
+
+func (e *Endpoint) clientBase() string {
 	if e.ClientBase != nil {
-		base = e.ClientBase
+		return e.ClientBase.String()
 	}
-	return base.String() + clientPath + hubQuery(hub)
+	return e.Base.String()
 }
 
 // ClientAudience returns the audience of a client's token.
@@ -99,11 +102,33 @@ func (e *Endpoint) ClientAudience(hub string) string {
 	return e.audienceBase() + clientPath + hubQuery(hub)
 }
 
+// AspNetServerURL is ServerURL for app servers of ASP.NET SignalR. hub is what HubName
+// returns for a hub, or for the application's name in its place.
+//
+// Source: azure-signalr AspNet/EndpointProvider/ServiceEndpointProvider.cs, as are those below.
+func (e *Endpoint) AspNetServerURL(hub, cid string) string {
+	return e.serverURL(aspNetServerPath, hub, cid)
+}
+
+// AspNetServerAudience returns the audience of such a server connection's token.
+func (e *Endpoint) AspNetServerAudience(hub string) string {
+	return e.audienceBase() + aspNetServerPath + hubQuery(hub)
+}
+
+// AspNetClientURL is ClientURL for clients of ASP.NET SignalR, which are of no hub.
+func (e *Endpoint) AspNetClientURL() string { return e.clientBase() + aspNetClientPath }
+
+// AspNetClientAudience returns the audience of such a client's token.
+func (e *Endpoint) AspNetClientAudience() string { return e.audienceBase() + aspNetClientPath }
+
 // The paths are glued to a base as they are, as the SDK does: a base with a
 // path of its own needs the slash at its end.
 const (
 	clientPath = "client/"
 	serverPath = "server/"
+
+	aspNetClientPath = "aspnetclient"
+	aspNetServerPath = "aspnetserver/"
 )
 
 func hubQuery(hub string) string {

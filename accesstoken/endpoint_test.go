@@ -51,6 +51,34 @@ func TestURLsAndAudiences(t *testing.T) {
 	}
 }
 
+func TestAspNetURLsAndAudiences(t *testing.T) {
+	tests := []struct {
+		connection                     string
+		server, client                 string
+		serverAudience, clientAudience string
+	}{
+		{"Endpoint=http://localhost;Port=8080;AccessKey=k", "ws://localhost:8080/aspnetserver/?hub=myapp_chat&cid=c1", "http://localhost:8080/aspnetclient",
+			"http://localhost/aspnetserver/?hub=myapp_chat", "http://localhost/aspnetclient"},
+		{"Endpoint=https://svc.example;AccessKey=k", "wss://svc.example/aspnetserver/?hub=myapp_chat&cid=c1", "https://svc.example/aspnetclient",
+			"https://svc.example/aspnetserver/?hub=myapp_chat", "https://svc.example/aspnetclient"},
+		{"Endpoint=https://a;AccessKey=k;ClientEndpoint=https://b:444;ServerEndpoint=https://c", "wss://c/aspnetserver/?hub=myapp_chat&cid=c1", "https://b:444/aspnetclient",
+			"https://a/aspnetserver/?hub=myapp_chat", "https://a/aspnetclient"},
+	}
+	for _, tt := range tests {
+		e := parse(t, tt.connection)
+		for _, c := range []struct{ what, got, want string }{
+			{"AspNetServerURL", e.AspNetServerURL("MyApp_Chat", "c1"), tt.server},
+			{"AspNetClientURL", e.AspNetClientURL(), tt.client},
+			{"AspNetServerAudience", e.AspNetServerAudience("MyApp_Chat"), tt.serverAudience},
+			{"AspNetClientAudience", e.AspNetClientAudience(), tt.clientAudience},
+		} {
+			if c.got != c.want {
+				t.Errorf("%s = %q, want %q", c.what, c.got, c.want)
+			}
+		}
+	}
+}
+
 func TestConnectionStringIsWrittenAsThePortalDoes(t *testing.T) {
 	e := accesstoken.Endpoint{
 		Base:      &url.URL{Scheme: "http", Host: "localhost:8888", Path: "/"},

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -110,8 +111,14 @@ func (w *world) opens(token, name, key string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if _, err := keys.Check(token, time.Now(), accesstoken.Audience{Path: "/client", Hub: "echohub", Hosts: []string{name + ".test"}}); err != nil {
+	checked, err := keys.Check(token, time.Now(), accesstoken.Audience{Path: "/client", Hub: "echohub", Hosts: []string{name + ".test"}})
+	if err != nil {
 		w.t.Error(err)
+		return
+	}
+	count, several := checked.Claim(accesstoken.ClaimEndpointCount)
+	if n := len(w.hub.Endpoints()); several != (n > 1) || several && count != strconv.Itoa(n) {
+		w.t.Errorf("the token says that there are %q endpoints, of %d", count, n)
 	}
 }
 

@@ -145,6 +145,9 @@ func (h *hub) clientToken(service *accesstoken.Endpoint, r *http.Request, identi
 	if t := identity.AuthenticationType; t != "" && t != "Bearer" {
 		add(accesstoken.ClaimAuthentication, t)
 	}
+	if n := len(h.endpoints()); n > 1 {
+		add(accesstoken.ClaimEndpointCount, strconv.Itoa(n))
+	}
 	if t := h.transports(r); t != negotiate.All {
 		add(accesstoken.ClaimTransports, strconv.Itoa(int(t)))
 	}
