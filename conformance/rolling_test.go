@@ -28,8 +28,7 @@ const rollingPace = 200 * time.Millisecond // between two numbers of a client
 // pushes. No client is disconnected, and no number is lost, repeated or out of order.
 func TestRollingRestart(t *testing.T) {
 	long(t)
-	s := &rolling{T: t, service: startService(t, engines[0]), hub: &RollingHub{clients: map[string]*rollingCount{}}}
-	s.hub.s = s
+	s := newRolling(t)
 	servers := []*rollingServer{s.start("a"), s.start("b")}
 	ctx, stop := context.WithCancel(t.Context())
 	var clients sync.WaitGroup
@@ -72,6 +71,13 @@ type rolling struct {
 	links links // sockets of the server connections
 
 	calls, notes, pushed, moved, again atomic.Int64
+}
+
+func newRolling(t *testing.T, flags ...string) *rolling {
+	t.Helper()
+	s := &rolling{T: t, service: startService(t, engines[0], flags...), hub: &RollingHub{clients: map[string]*rollingCount{}}}
+	s.hub.s = s
+	return s
 }
 
 func (s *rolling) await(what string, ok func() bool) {
@@ -263,8 +269,7 @@ func (s *rolling) play(ctx context.Context, i int) {
 // An app server calls clients of another one, which answers, fails, and goes.
 func TestResultsAcrossAppServers(t *testing.T) {
 	long(t)
-	s := &rolling{T: t, service: startService(t, engines[0]), hub: &RollingHub{clients: map[string]*rollingCount{}}}
-	s.hub.s = s
+	s := newRolling(t)
 	s.start("a")
 	conns, called, release := []*client.Conn{}, make(chan struct{}, 1), make(chan struct{})
 	for i := range 2 { // of either protocol, both with a
@@ -322,8 +327,7 @@ func TestResultsAcrossAppServers(t *testing.T) {
 // moved, no call fails, and no number is lost, repeated or out of order.
 func TestCutServerConnections(t *testing.T) {
 	long(t)
-	s := &rolling{T: t, service: startService(t, engines[0], "--lost-clients", "move"), hub: &RollingHub{clients: map[string]*rollingCount{}}}
-	s.hub.s = s
+	s := newRolling(t, "--lost-clients", "move")
 	s.start("a")
 	s.start("b")
 	ctx, stop := context.WithCancel(t.Context())
@@ -361,8 +365,8 @@ const notResumed = "--timeouts-server-resume=1ns"
 // No number is lost or out of order, and the hub sees again only what it could not answer.
 func TestLostServerConnections(t *testing.T) {
 	long(t)
-	s := &rolling{T: t, service: startService(t, engines[0], "--lost-clients", "move", notResumed), hub: &RollingHub{clients: map[string]*rollingCount{}}, lossy: true}
-	s.hub.s = s
+	s := newRolling(t, "--lost-clients", "move", notResumed)
+	s.lossy = true
 	s.start("a")
 	s.start("b")
 	ctx, stop := context.WithCancel(t.Context())
