@@ -243,6 +243,16 @@ func TestSlowClient(t *testing.T) {
 			t.Error("the connection lives with more held back than the bound")
 		}
 	})
+	t.Run("with the handshake response", func(t *testing.T) {
+		c := open(t, clientconn.Limits{QueueBytes: 1000})
+		c.receive(jsonRequest)
+		c.Multicast([]byte(bytes(500)))
+		c.Multicast([]byte(bytes(500)))
+		c.deliver("{}\x1e")
+		if !c.isAborted() {
+			t.Error("the connection lives with more queued than the bound")
+		}
+	})
 }
 
 // The app server is told as soon as the transport is woken, even if that cannot

@@ -48,14 +48,15 @@ func (c *Conn) answerLocked(payload []byte) (rest []byte) {
 	c.partial = nil
 	c.answered = true
 	c.stopTimerLocked()
+	held := c.held
+	c.held = nil // one of them may close the connection, which lets go what is held
 	c.queueLocked(pairing.NewShared(response))
 	if answer, _, err := hubprotocol.ParseHandshakeResponse(response); err == nil && answer.Error == "" {
-		c.held.each(c.enqueueLocked)
+		held.each(c.enqueueLocked)
 	} else {
 		c.closeSent = true // the refusal was the last word
-		c.held.clear()
+		held.clear()
 	}
-	c.held = nil
 	return payload[end+1:]
 }
 
