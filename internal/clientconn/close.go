@@ -40,12 +40,12 @@ func (c *Conn) closeLocked(reason *pairing.Reason, detail string) {
 		c.mover.tell() // it goes nowhere
 	}
 	if reason == pairing.SlowClient || reason == pairing.TransportLost {
-		c.out.clear() // nobody reads it
+		c.out.Clear() // nobody reads it
 		c.transport.Abort()
 		return
 	}
 	if farewell := c.farewellLocked(); farewell != nil {
-		c.out.add(pairing.NewShared(farewell))
+		c.out.Add(pairing.NewShared(farewell))
 	}
 	c.timer = time.AfterFunc(c.env.Limits.CloseTimeout, c.transport.Abort)
 	c.awake = true
@@ -116,7 +116,7 @@ func (c *Conn) Finish(reason *pairing.Reason, ended func()) {
 func (c *Conn) end(ended func()) {
 	c.mu.Lock()
 	c.stopTimerLocked()
-	c.out.clear()
+	c.out.Clear()
 	if c.resume != nil {
 		c.resume.forgetLocked()
 	}

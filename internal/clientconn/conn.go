@@ -64,7 +64,7 @@ type Conn struct {
 	mu        sync.Mutex
 	transport Transport     // guarded by mu, as is all below
 	pair      *pairing.Pair // set by Receive, which may read it unlocked
-	out       outbox
+	out       Outbox
 	mover     *mover          // nil unless it may be moved; set before the connection is paired
 	held      *held           // what waits for the handshake response; nil when nothing does
 	partial   []byte          // the beginning of a hub message from the app server
@@ -163,10 +163,10 @@ func (c *Conn) take(buffer []*pairing.Shared, max int) Out {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := Out{
-		Messages: c.out.take(buffer, max),
+		Messages: c.out.Take(buffer, max),
 		Binary:   c.protocol != "" && c.framing != hubprotocol.FramingRecordSeparator,
 		Joinable: c.framing != hubprotocol.FramingNone,
-		Ended:    c.reason != nil && c.out.first == nil,
+		Ended:    c.reason != nil && c.out.Empty(),
 	}
 	c.awake = len(out.Messages) > len(buffer)
 	return out

@@ -162,7 +162,7 @@ func (c *Conn) enqueueLocked(message *pairing.Shared) {
 
 func (c *Conn) queueLocked(message *pairing.Shared) {
 	size := len(message.Bytes())
-	full := c.out.bytes > 0 && c.out.bytes+size > c.env.Limits.QueueBytes
+	full := c.out.Bytes() > 0 && c.out.Bytes()+size > c.env.Limits.QueueBytes
 	if full {
 		c.closeLocked(pairing.SlowClient, "")
 	}
@@ -170,6 +170,6 @@ func (c *Conn) queueLocked(message *pairing.Shared) {
 		message.Release()
 		return
 	}
-	c.out.add(message)
+	c.out.Add(message)
 	c.wakeLocked()
 }

@@ -6,10 +6,10 @@ import (
 	"switchboard/internal/pairing"
 )
 
-// An outbox holds what waits for a client. Most clients have nothing waiting,
-// so that an empty outbox holds no memory. It is guarded by the connection
+// An Outbox holds what waits for a client. Most clients have nothing waiting,
+// so that an empty Outbox holds no memory. It is guarded by the connection
 // that owns it; its bound is the connection's business, too.
-type outbox struct {
+type Outbox struct {
 	first, last *page
 	bytes       int
 }
@@ -24,8 +24,14 @@ type page struct {
 
 var pages = sync.Pool{New: func() any { return new(page) }}
 
-// add takes over one use of message.
-func (o *outbox) add(message *pairing.Shared) {
+// Bytes returns how many bytes wait.
+func (o *Outbox) Bytes() int { return o.bytes }
+
+// Empty tells whether nothing waits.
+func (o *Outbox) Empty() bool { return o.first == nil }
+
+// Add takes over one use of message.
+func (o *Outbox) Add(message *pairing.Shared) {
 	if o.last == nil || int(o.last.end) == len(o.last.messages) {
 		p := pages.Get().(*page)
 		if o.last == nil {
@@ -40,9 +46,9 @@ func (o *outbox) add(message *pairing.Shared) {
 	o.bytes += len(message.Bytes())
 }
 
-// take hands over the uses of the first messages: at least one, if there is
+// Take hands over the uses of the first messages: at least one, if there is
 // any, and then as many as have max bytes together.
-func (o *outbox) take(to []*pairing.Shared, max int) []*pairing.Shared {
+func (o *Outbox) Take(to []*pairing.Shared, max int) []*pairing.Shared {
 	for n := 0; o.first != nil; {
 		p := o.first
 		message := p.messages[p.begin]
@@ -61,7 +67,7 @@ func (o *outbox) take(to []*pairing.Shared, max int) []*pairing.Shared {
 	return to
 }
 
-func (o *outbox) dropPage() {
+func (o *Outbox) dropPage() {
 	p := o.first
 	if o.first = p.next; o.first == nil {
 		o.last = nil
@@ -70,8 +76,8 @@ func (o *outbox) dropPage() {
 	pages.Put(p)
 }
 
-// clear forgets all messages.
-func (o *outbox) clear() {
+// Clear forgets all messages.
+func (o *Outbox) Clear() {
 	for o.first != nil {
 		for _, message := range o.first.messages[o.first.begin:o.first.end] {
 			message.Release()

@@ -67,7 +67,7 @@ func (c *Conn) detach(ended func()) bool {
 	}
 	r := c.resume
 	r.detached, r.ended = true, ended
-	c.out.clear()
+	c.out.Clear()
 	c.awake = false
 	c.transport = limbo{c}
 	c.timer = time.AfterFunc(c.env.Limits.ResumeTimeout, func() { c.Close(pairing.TransportLost, "") })
@@ -119,10 +119,10 @@ func (c *Conn) attachLocked(t Transport) {
 	r.detached, r.ended, r.input = false, nil, nil
 	c.stopTimerLocked()
 	c.transport = t
-	c.out.add(pairing.NewShared(c.numbered(&hubprotocol.Sequence{SequenceID: r.sent.First()})))
+	c.out.Add(pairing.NewShared(c.numbered(&hubprotocol.Sequence{SequenceID: r.sent.First()})))
 	for message := range r.sent.All {
 		message.Retain()
-		c.out.add(message)
+		c.out.Add(message)
 	}
 	c.acknowledgeSoonLocked()
 	c.wakeLocked()

@@ -14,6 +14,7 @@ import (
 	"switchboard/accesstoken"
 	"switchboard/internal/clientconn"
 	"switchboard/internal/clientconn/websocket"
+	"switchboard/internal/pairing"
 	"switchboard/internal/router"
 	"switchboard/negotiate"
 	"switchboard/serviceprotocol"
@@ -43,12 +44,12 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request, id string, tok
 	case transport&allowed(token) == 0:
 		refuse(w, http.StatusNotFound, transport.String()+" transport not supported by this end point type")
 	case transport == negotiate.WebSockets:
-		h.config.WebSockets.Serve(w, r, func(t clientconn.Transport) (*clientconn.Conn, websocket.Owner, error) {
+		h.config.WebSockets.Serve(w, r, func(t clientconn.Transport) (websocket.Conn, error) {
 			e, err := claim(t, nil)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
-			return e.conn, &owned{h, e}, nil
+			return &owned{e.conn, h, e}, nil
 		})
 	case id == "":
 		refuse(w, http.StatusBadRequest, noID)
@@ -69,16 +70,16 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request, id string, tok
 // resume carries a connection over another WebSocket, since it has lost its own.
 // There is no handshake again.
 func (h *Handler) resume(w http.ResponseWriter, r *http.Request, e *entry, conn *clientconn.Conn) {
-	h.config.WebSockets.Serve(w, r, func(t clientconn.Transport) (*clientconn.Conn, websocket.Owner, error) {
+	h.config.WebSockets.Serve(w, r, func(t clientconn.Transport) (websocket.Conn, error) {
 		switch err := conn.Attach(t); {
 		case errors.Is(err, clientconn.ErrGone):
 			h.refuseConnection(w, errUnknown)
-			return nil, nil, err
+			return nil, err
 		case err != nil:
 			h.refuseConnection(w, errBusy)
-			return nil, nil, err
+			return nil, err
 		}
-		return conn, &owned{h, e}, nil
+		return &owned{conn, h, e}, nil
 	})
 }
 
@@ -177,16 +178,23 @@ func (h *Handler) before(w http.ResponseWriter, r *http.Request, id, hub string)
 	}
 }
 
-// owned is a connection with an open transport in the table of its handler.
+// owned is a connection in the table of its handler that a WebSocket carries.
 type owned struct {
+	*clientconn.Conn
 	h *Handler
 	e *entry
 }
 
-// Ended is called when the transport has ended.
-func (o *owned) Ended() {
-	o.h.table.forget(o.e)
-	o.h.open.Done()
+// Receive passes bytes on, whatever the type of the frame: only the handshake decides
+// the encoding. What a closing connection still gets is dropped.
+func (o *owned) Receive(p []byte, _, _ bool) error { return o.Conn.Receive(p) }
+
+// Finish ends the connection, unless that goes on over another socket.
+func (o *owned) Finish(reason *pairing.Reason) {
+	o.Conn.Finish(reason, func() {
+		o.h.table.forget(o.e)
+		o.h.open.Done()
+	})
 }
 
 func (h *Handler) origin(id, connectionToken string, token *accesstoken.Token, r *http.Request) clientconn.Origin {

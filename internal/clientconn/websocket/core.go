@@ -19,8 +19,7 @@ const (
 // A core is what both engines do alike: it follows the frames of the client and
 // makes frames of what waits for it.
 type core struct {
-	conn   *clientconn.Conn
-	owner  Owner
+	conn   Conn
 	frames wsframe.Reader
 
 	deflate   *deflate // nil unless compression was agreed on
@@ -37,7 +36,15 @@ func (c *core) Data(p []byte, text, _, fin bool) error {
 	if c.frames.Compressed() {
 		return c.inflate(p, text, fin)
 	}
-	_ = c.conn.Receive(p) // an error means that it closes, which it tells by Wake
+	return breach(c.conn.Receive(p, text, fin))
+}
+
+// breach returns err if it is one of the WebSocket protocol. Any other one means that the
+// connection closes, which it tells by Wake.
+func breach(err error) error {
+	if breach, ok := errors.AsType[*wsframe.ProtocolError](err); ok {
+		return breach
+	}
 	return nil
 }
 
@@ -134,8 +141,3 @@ func (c *core) appendMessages(b []byte, out clientconn.Out) []byte {
 
 // over tells whether both sides have said goodbye.
 func (c *core) over() bool { return c.saidBye && c.heardBye }
-
-// finish ends the connection; the transport has.
-func (c *core) finish(reason *pairing.Reason) {
-	c.conn.Finish(reason, c.owner.Ended)
-}

@@ -58,8 +58,11 @@ func (c *core) inflate(p []byte, text, fin bool) error {
 		if text && !check.Check(piece, false) {
 			return errText
 		}
-		return c.conn.Receive(piece)
+		return c.conn.Receive(piece, text, false)
 	})
+	if err == nil && (!text || check.Check(nil, true)) {
+		return breach(c.conn.Receive(nil, text, true))
+	}
 	switch {
 	case errors.Is(err, errText), err == nil && text && !check.Check(nil, true):
 		return errText
@@ -68,7 +71,7 @@ func (c *core) inflate(p []byte, text, fin bool) error {
 	case errors.Is(err, wsdeflate.ErrCorrupt):
 		return errCorrupt
 	}
-	return nil // if Receive did not take it, the connection closes
+	return breach(err)
 }
 
 var (

@@ -168,7 +168,7 @@ func (l *looped) hangUp() {
 // Gone ends the connection.
 func (l *looped) Gone(error) {
 	l.unsent, l.tls = nil, nil
-	l.c.finish(pairing.TransportLost) // unless it was closed for another reason before
+	l.c.conn.Finish(pairing.TransportLost) // unless it was closed for another reason before
 }
 
 // scratchOf returns the scratch memory of a loop.

@@ -114,7 +114,7 @@ func start(t testing.TB, e engine, l clientconn.Limits) *service {
 	}
 	sockets := websocket.Server{Loops: loops, DeflateFrom: e.deflateFrom}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		sockets.Serve(w, r, func(t clientconn.Transport) (*clientconn.Conn, websocket.Owner, error) { return s.accept(w, r, t) })
+		sockets.Serve(w, r, func(t clientconn.Transport) (websocket.Conn, error) { return s.accept(w, r, t) })
 	}))
 	server.Config.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		limitBuffers(conn)
@@ -160,10 +160,10 @@ func limitBuffers(conn net.Conn) {
 	}
 }
 
-func (s *service) accept(w http.ResponseWriter, r *http.Request, t clientconn.Transport) (*clientconn.Conn, websocket.Owner, error) {
+func (s *service) accept(w http.ResponseWriter, r *http.Request, t clientconn.Transport) (websocket.Conn, error) {
 	if s.refuse {
 		http.Error(w, "not now", http.StatusTooManyRequests)
-		return nil, nil, context.Canceled
+		return nil, context.Canceled
 	}
 	id := r.URL.Query().Get("id")
 	conn := clientconn.New(s.hub, clientconn.Origin{ID: id}, s.env, t)
@@ -174,7 +174,7 @@ func (s *service) accept(w http.ResponseWriter, r *http.Request, t clientconn.Tr
 	if s.opened != nil {
 		s.opened(conn)
 	}
-	return conn, owner{s, id}, nil
+	return owned{conn, s, id}, nil
 }
 
 // conn returns a connection that is open.
@@ -184,17 +184,22 @@ func (s *service) conn(id string) *clientconn.Conn {
 	return s.conns[id]
 }
 
-// owner is told of the end of one connection.
-type owner struct {
+// owned is one connection, whose end the service is told.
+type owned struct {
+	*clientconn.Conn
 	s  *service
 	id string
 }
 
-func (o owner) Ended() {
+func (o owned) Receive(p []byte, _, _ bool) error { return o.Conn.Receive(p) }
+
+func (o owned) Finish(reason *pairing.Reason) { o.Conn.Finish(reason, o.ended) }
+
+func (o owned) ended() {
 	o.s.mu.Lock()
 	defer o.s.mu.Unlock()
 	if o.s.conns[o.id] == nil {
-		o.s.t.Errorf("Ended was called twice for %q", o.id)
+		o.s.t.Errorf("the end was told twice for %q", o.id)
 		return
 	}
 	delete(o.s.conns, o.id)

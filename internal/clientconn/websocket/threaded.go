@@ -65,7 +65,7 @@ func (t *threaded) start(conn net.Conn, early []byte) error {
 	t.c.conn.Lost(pairing.TransportLost)
 	t.writers.Wait()
 	t.close()
-	t.c.finish(pairing.TransportLost)
+	t.c.conn.Finish(pairing.TransportLost)
 	return nil
 }
 

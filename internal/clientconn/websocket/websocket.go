@@ -31,8 +31,30 @@ type Server struct {
 // how many they were then. What went to several clients counts for each.
 func (s *Server) Deflated() (from, to int64) { return s.deflatedFrom.Load(), s.deflatedTo.Load() }
 
-// An Owner is told when a connection has ended.
-type Owner interface{ Ended() }
+// A Conn is the client connection that a WebSocket carries. Receive is called by one
+// goroutine at a time, and so is Take.
+type Conn interface {
+	// Receive takes a piece of a message, at least one for each, as the network cut it;
+	// fin marks the last one. It may change p, and p may be changed once it returns. It
+	// returns a *wsframe.ProtocolError when the WebSocket shall end, with that code;
+	// other errors mean that the connection closes, which it tells by Wake.
+	Receive(p []byte, text, fin bool) error
+	// Congested tells whether nothing should be read at present; r is resumed after that.
+	Congested(r pairing.Resumer) bool
+	// Take hands over what waits for the client: about max bytes.
+	Take(buffer []*pairing.Shared, max int) clientconn.Out
+	// Close ends the connection after what is queued.
+	Close(reason *pairing.Reason, detail string)
+	// Closing tells whether the connection has been closed, by either side.
+	Closing() bool
+	// Leave is called when the WebSocket is woken and cannot send.
+	Leave()
+	// Lost is called when the WebSocket has failed, before it is finished.
+	Lost(reason *pairing.Reason)
+	// Finish is called once, when the WebSocket has ended.
+	Finish(reason *pairing.Reason)
+	Limits() *clientconn.Limits
+}
 
 // A carrier is the transport of one connection, by one engine or the other.
 type carrier interface {
@@ -45,7 +67,7 @@ type carrier interface {
 // Serve upgrades a request and carries the connection that open returns for the
 // transport. An error of open has been answered by it; so are requests that are
 // not for a WebSocket. Serve may return long before the connection has ended.
-func (s *Server) Serve(w http.ResponseWriter, r *http.Request, open func(clientconn.Transport) (*clientconn.Conn, Owner, error)) {
+func (s *Server) Serve(w http.ResponseWriter, r *http.Request, open func(clientconn.Transport) (Conn, error)) {
 	extension := ""
 	if s.DeflateFrom > 0 && wsdeflate.Offered(r.Header["Sec-Websocket-Extensions"]) {
 		extension = wsdeflate.Answer
@@ -56,18 +78,18 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, open func(clientc
 		return
 	}
 	carrier := s.carrier(r)
-	conn, owner, err := open(carrier)
+	conn, err := open(carrier)
 	if err != nil {
 		return
 	}
 	c := carrier.core()
-	c.conn, c.owner = conn, owner
+	c.conn = conn
 	if extension != "" {
 		c.deflate = &deflate{server: s}
 		c.frames.Options |= wsframe.MayCompress
 	}
 	if err := upgrade(w, carrier, answer); err != nil {
-		c.finish(pairing.TransportLost)
+		c.conn.Finish(pairing.TransportLost)
 	}
 }
 
