@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"switchboard/accesstoken"
+	"switchboard/internal/clientconn"
 	"switchboard/internal/clientconn/aspnetcore"
 	"switchboard/internal/clientconn/websocket"
 	"switchboard/internal/eventloop"
@@ -46,6 +47,7 @@ type Service struct {
 	router     *router.Router
 	clients    *aspnetcore.Handler
 	servers    *serverconn.Handler
+	places     *clientconn.Places
 	webSockets *websocket.Server // of clients
 	loops      *eventloop.Loops  // nil where the system has none
 	keeper     serverless.Keeper // of clients without an app server
@@ -76,6 +78,7 @@ func New(c Config) (*Service, error) {
 	if err := s.startLoops(); err != nil {
 		return nil, err
 	}
+	s.places = clientconn.NewPlaces(c.Limits.ClientConnections)
 	s.webSockets = &websocket.Server{Loops: s.loops, DeflateFrom: c.DeflateFromBytes}
 	s.clients = aspnetcore.New(aspnetcore.Config{
 		Keys:           s.keys.Load,
@@ -85,7 +88,7 @@ func New(c Config) (*Service, error) {
 		WebSockets:     s.webSockets,
 		ConnectTimeout: c.Timeouts.Connect,
 		PollWait:       c.Timeouts.PollWait,
-		MaxConnections: c.Limits.ClientConnections,
+		Places:         s.places,
 		Log:            c.Logger,
 	})
 	s.servers = serverconn.New(serverconn.Config{

@@ -3,28 +3,25 @@ package aspnetcore
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
-	"net/textproto"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"switchboard/accesstoken"
 	"switchboard/internal/clientconn"
+	"switchboard/internal/clientconn/requests"
 	"switchboard/internal/clientconn/websocket"
 	"switchboard/internal/pairing"
 	"switchboard/internal/router"
 	"switchboard/negotiate"
-	"switchboard/serviceprotocol"
 )
 
 // connect opens the transport of a connection, negotiated or not.
 func (h *Handler) connect(w http.ResponseWriter, r *http.Request, id string, token *accesstoken.Token, hub *router.Hub) {
 	transport := transportOf(r)
 	claim := func(t clientconn.Transport, x *exchange) (*entry, error) {
-		e, err := h.table.claim(id, entry{hub: hub.Name(), traced: diagnostic(token)}, transport, x, time.Now(), func(e *entry) *clientconn.Conn {
+		e, err := h.table.claim(id, entry{hub: hub.Name(), traced: requests.Diagnostic(token)}, transport, x, time.Now(), func(e *entry) *clientconn.Conn {
 			h.open.Add(1) // while the table is locked: none is added once Shutdown waits
 			origin := h.origin(e.id, id, token, r)
 			origin.Resumable = e.resumes && transport == negotiate.WebSockets
@@ -42,7 +39,7 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request, id string, tok
 	}
 	switch {
 	case transport&allowed(token) == 0:
-		refuse(w, http.StatusNotFound, transport.String()+" transport not supported by this end point type")
+		requests.Refuse(w, http.StatusNotFound, transport.String()+" transport not supported by this end point type")
 	case transport == negotiate.WebSockets:
 		h.config.WebSockets.Serve(w, r, func(t clientconn.Transport) (websocket.Conn, error) {
 			e, err := claim(t, nil)
@@ -52,10 +49,10 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request, id string, tok
 			return &owned{e.conn, h, e}, nil
 		})
 	case id == "":
-		refuse(w, http.StatusBadRequest, noID)
+		requests.Refuse(w, http.StatusBadRequest, noID)
 	default:
 		x := newExchange(h, transport)
-		x.pollWait = pollWait(token, h.config.PollWait)
+		x.pollWait = requests.PollWait(token, h.config.PollWait)
 		if _, err := claim(x, x); err != nil {
 			return
 		}
@@ -129,12 +126,6 @@ func allowed(token *accesstoken.Token) negotiate.Transport {
 	return negotiate.Transport(mask) & negotiate.All
 }
 
-// diagnostic tells whether the app wants the client to be traced.
-func diagnostic(token *accesstoken.Token) bool {
-	claim, _ := token.Claim(accesstoken.ClaimDiagnostic)
-	return strings.EqualFold(claim, "true")
-}
-
 // authenticationEnd returns when the user's authentication ends, if the app wants
 // connections to end with it.
 func authenticationEnd(token *accesstoken.Token) (end time.Time, ok bool) {
@@ -144,20 +135,11 @@ func authenticationEnd(token *accesstoken.Token) (end time.Time, ok bool) {
 	return time.Unix(seconds, 0), strings.EqualFold(wanted, "true") && err == nil
 }
 
-// pollWait returns how long a client may take between two polls.
-func pollWait(token *accesstoken.Token, usual time.Duration) time.Duration {
-	claim, _ := token.Claim(accesstoken.ClaimPollWait)
-	if seconds, err := strconv.Atoi(claim); err == nil && seconds >= 1 && seconds <= 300 {
-		return time.Duration(seconds) * time.Second
-	}
-	return usual
-}
-
 // before answers a POST or DELETE whose connection is not carried by requests, or
 // not yet: a POST then waits.
 func (h *Handler) before(w http.ResponseWriter, r *http.Request, id, hub string) {
 	if id == "" {
-		refuse(w, http.StatusBadRequest, noID)
+		requests.Refuse(w, http.StatusBadRequest, noID)
 		return
 	}
 	transport, opened, err := h.table.transport(id, hub, time.Now())
@@ -165,9 +147,9 @@ func (h *Handler) before(w http.ResponseWriter, r *http.Request, id, hub string)
 	case err != nil:
 		h.refuseConnection(w, err)
 	case transport == negotiate.WebSockets && r.Method == http.MethodPost:
-		refuse(w, http.StatusMethodNotAllowed, "POST requests are not allowed for WebSocket connections.")
+		requests.Refuse(w, http.StatusMethodNotAllowed, "POST requests are not allowed for WebSocket connections.")
 	case r.Method == http.MethodDelete:
-		refuse(w, http.StatusBadRequest, "Cannot terminate this connection using the DELETE endpoint.")
+		requests.Refuse(w, http.StatusBadRequest, "Cannot terminate this connection using the DELETE endpoint.")
 	default:
 		h.awaitTransport(r.Context(), opened)
 		if x := h.table.open(id, hub); x != nil {
@@ -207,62 +189,10 @@ func (h *Handler) origin(id, connectionToken string, token *accesstoken.Token, r
 	return clientconn.Origin{
 		ID:             id,
 		UserID:         strings.Clone(token.UserID()), // outlives the token
-		Claims:         longClaims(token.Claims),
-		Headers:        h.headers(r, diagnostic(token)),
-		QueryString:    withoutSecrets(r.URL, connectionToken),
+		Claims:         requests.LongClaims(token.Claims),
+		Headers:        requests.Headers(r, requests.Diagnostic(token), h.config.InstanceID),
+		QueryString:    requests.WithoutSecrets(r.URL, connectionToken),
 		DetailedErrors: strings.EqualFold(detailed, "true"),
 		Handshake:      wait,
 	}
-}
-
-// longClaims gives claims the long names that .NET apps look for.
-func longClaims(claims []serviceprotocol.Claim) []serviceprotocol.Claim {
-	long := make([]serviceprotocol.Claim, len(claims))
-	for i, c := range claims {
-		long[i] = serviceprotocol.Claim{Type: accesstoken.LongName(c.Type), Value: c.Value}
-	}
-	return long
-}
-
-// hopByHop headers end at the service, as does the token.
-var hopByHop = []string{
-	"Authorization", "Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection",
-	"Te", "Trailer", "Transfer-Encoding", "Upgrade",
-}
-
-// headers returns the client's headers as its hub shall see them.
-func (h *Handler) headers(r *http.Request, diagnostic bool) serviceprotocol.Headers {
-	headers := serviceprotocol.Headers{{Name: "Host", Values: []string{r.Host}}}
-	for _, name := range sortedNames(r.Header) {
-		ours := slices.Contains(hopByHop, name) || strings.HasPrefix(name, "Asrs-") ||
-			strings.HasPrefix(name, "Sec-Websocket-") || name == "X-Forwarded-For"
-		if !ours {
-			headers = append(headers, serviceprotocol.Header{Name: name, Values: r.Header[name]})
-		}
-	}
-	if diagnostic {
-		headers = append(headers, serviceprotocol.Header{Name: serviceprotocol.HeaderDiagnosticClient, Values: []string{"true"}})
-	}
-	return append(headers,
-		serviceprotocol.Header{Name: "X-Forwarded-For", Values: []string{forwardedFor(r)}},
-		serviceprotocol.Header{Name: "Asrs-Instance-Id", Values: []string{h.config.InstanceID}},
-	)
-}
-
-func sortedNames(header http.Header) []string {
-	names := make([]string, 0, len(header))
-	for name := range header {
-		names = append(names, textproto.CanonicalMIMEHeaderKey(name))
-	}
-	slices.Sort(names)
-	return names
-}
-
-// forwardedFor appends the peer's address to what proxies before us noted.
-func forwardedFor(r *http.Request) string {
-	ip, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		ip = r.RemoteAddr
-	}
-	return strings.Join(append(slices.Clone(r.Header["X-Forwarded-For"]), ip), ", ")
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"switchboard/internal/clientconn"
+	"switchboard/internal/clientconn/requests"
 	"switchboard/internal/pairing"
 	"switchboard/negotiate"
 )
@@ -103,9 +104,9 @@ func (x *exchange) further(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodDelete && polling:
 		x.delete(w)
 	case r.Method == http.MethodDelete:
-		refuse(w, http.StatusBadRequest, "Cannot terminate this connection using the DELETE endpoint.")
+		requests.Refuse(w, http.StatusBadRequest, "Cannot terminate this connection using the DELETE endpoint.")
 	case transportOf(r) != x.transport:
-		refuse(w, http.StatusBadRequest, errTransport.Error())
+		requests.Refuse(w, http.StatusBadRequest, errTransport.Error())
 	case polling:
 		x.answerPoll(w, r)
 	default:
@@ -144,7 +145,7 @@ func (x *exchange) receive(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusOK)
 			return
 		case err != nil:
-			refuse(w, http.StatusBadRequest, "The body could not be read to its end.")
+			requests.Refuse(w, http.StatusBadRequest, "The body could not be read to its end.")
 			return
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"switchboard/accesstoken"
 	"switchboard/internal/bearer"
 	"switchboard/internal/clientconn"
+	"switchboard/internal/clientconn/requests"
 	"switchboard/internal/clientconn/websocket"
 	"switchboard/internal/router"
 	"switchboard/negotiate"
@@ -29,8 +30,7 @@ type Config struct {
 	WebSockets *websocket.Server
 	// ConnectTimeout is the time from negotiate to the transport's first request.
 	ConnectTimeout time.Duration
-	// MaxConnections bounds the open client connections and those negotiated; 0 is no bound.
-	MaxConnections int
+	Places         *clientconn.Places
 	// PollWait is the longest time between two polls of a client; its token may
 	// tell another.
 	PollWait time.Duration
@@ -51,18 +51,18 @@ func New(c Config) *Handler {
 	return &Handler{
 		config: c,
 		env:    &clientconn.Env{Limits: c.Limits, Log: c.Log},
-		table:  newTable(c.ConnectTimeout, c.MaxConnections),
+		table:  newTable(c.ConnectTimeout, c.Places),
 	}
 }
 
 // ServeHTTP routes by path and method.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	allowOrigin(w, r)
+	requests.AllowOrigin(w, r)
 	query := r.URL.Query()
 	negotiating := strings.HasSuffix(strings.TrimSuffix(r.URL.Path, "/"), "/negotiate")
 	switch {
 	case r.Method == http.MethodOptions:
-		answerPreflight(w, r)
+		requests.AnswerPreflight(w, r)
 	case negotiating && r.Method == http.MethodPost:
 		h.negotiate(w, r, query)
 	case !negotiating && (r.Method == http.MethodGet || r.Method == http.MethodPost || r.Method == http.MethodDelete):
@@ -124,12 +124,12 @@ func (h *Handler) Shutdown(ctx context.Context) error {
 func (h *Handler) admit(w http.ResponseWriter, r *http.Request, query url.Values) (*accesstoken.Token, *router.Hub) {
 	hubs := query["hub"]
 	if len(hubs) != 1 {
-		refuse(w, http.StatusBadRequest, "The query must have one value of 'hub'.")
+		requests.Refuse(w, http.StatusBadRequest, "The query must have one value of 'hub'.")
 		return nil, nil
 	}
 	hub := strings.ToLower(hubs[0])
 	if !accesstoken.ValidHubName(hub) {
-		refuse(w, http.StatusBadRequest, "The hub name is not valid: a letter, then up to 127 letters, digits or _`,.[].")
+		requests.Refuse(w, http.StatusBadRequest, "The hub name is not valid: a letter, then up to 127 letters, digits or _`,.[].")
 		return nil, nil
 	}
 	token, err := h.config.Keys().Check(bearer.FromHeaderOrQuery(r, query), time.Now(), accesstoken.Audience{Path: "/client", Hub: hub})
@@ -139,54 +139,4 @@ func (h *Handler) admit(w http.ResponseWriter, r *http.Request, query url.Values
 		return nil, nil
 	}
 	return token, h.config.Router.Hub(hub)
-}
-
-// refuse answers with a status and a sentence.
-func refuse(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "text/plain")
-	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text))
-}
-
-// allowOrigin lets pages of any origin read the answer, with credentials: the
-// token is what protects the service.
-func allowOrigin(w http.ResponseWriter, r *http.Request) {
-	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return
-	}
-	header := w.Header()
-	header.Set("Access-Control-Allow-Origin", origin)
-	header.Set("Access-Control-Allow-Credentials", "true")
-	header.Add("Vary", "Origin")
-}
-
-// answerPreflight allows what the browser asks for; there is no token on it.
-func answerPreflight(w http.ResponseWriter, r *http.Request) {
-	header := w.Header()
-	header.Set("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS")
-	if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
-		header.Set("Access-Control-Allow-Headers", asked)
-	}
-	header.Set("Access-Control-Max-Age", "600")
-	header.Add("Vary", "Access-Control-Request-Headers")
-	w.WriteHeader(http.StatusNoContent)
-}
-
-// withoutSecrets returns the query as the client sent it, with its question
-// mark, but without our token and the connection token.
-func withoutSecrets(u *url.URL, connectionToken string) string {
-	var kept []string
-	for pair := range strings.SplitSeq(u.RawQuery, "&") {
-		name, value, _ := strings.Cut(pair, "=")
-		secret := strings.EqualFold(name, "access_token") ||
-			strings.EqualFold(name, "id") && connectionToken != "" && value == url.QueryEscape(connectionToken)
-		if pair != "" && !secret {
-			kept = append(kept, pair)
-		}
-	}
-	if len(kept) == 0 {
-		return ""
-	}
-	return "?" + strings.Join(kept, "&")
 }

@@ -150,7 +150,7 @@ func TestSimulatedClients(t *testing.T) {
 	handler := aspnetcore.New(aspnetcore.Config{
 		Keys: func() *accesstoken.Keys { return keys }, Router: routes, InstanceID: "simulation",
 		Limits: clientconn.Limits{}.WithDefaults(), WebSockets: &websocket.Server{Loops: loops},
-		ConnectTimeout: 15 * time.Second, Log: log,
+		ConnectTimeout: 15 * time.Second, Places: clientconn.NewPlaces(0), Log: log,
 	})
 	app := &appServer{routes.Hub("chat"), make(chan string, 1000)}
 	app.hub.AddServer(app, router.Traits{CarriesClients: true})

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"switchboard/internal/clientconn"
+	"switchboard/internal/clientconn/requests"
 	"switchboard/negotiate"
 )
 
@@ -23,7 +25,7 @@ func (h *Handler) negotiate(w http.ResponseWriter, r *http.Request, query url.Va
 		return
 	}
 	resumes := negotiate.WantsStatefulReconnect(query) && version > 0 && allowed(token)&negotiate.WebSockets != 0 && hub.AllowsResume()
-	e := &entry{hub: hub.Name(), resumes: resumes, traced: diagnostic(token)}
+	e := &entry{hub: hub.Name(), resumes: resumes, traced: requests.Diagnostic(token)}
 	if err := h.table.negotiate(e, version, time.Now()); err != nil {
 		h.refuseConnection(w, err)
 		return
@@ -47,17 +49,15 @@ func writeJSON(w http.ResponseWriter, answer json.Marshaler) {
 func (h *Handler) refuseConnection(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, errUnknown):
-		refuse(w, http.StatusNotFound, "No Connection with that ID")
+		requests.Refuse(w, http.StatusNotFound, "No Connection with that ID")
 	case errors.Is(err, errTransport):
-		refuse(w, http.StatusBadRequest, err.Error())
+		requests.Refuse(w, http.StatusBadRequest, err.Error())
 	case errors.Is(err, errBusy):
 		w.WriteHeader(http.StatusConflict)
-	case errors.Is(err, errFull):
-		refuse(w, http.StatusTooManyRequests, "Connection count reaches limit ("+strconv.Itoa(h.config.MaxConnections)+", limits.client-connections).")
-	case errors.Is(err, errTraced):
-		refuse(w, http.StatusTooManyRequests, "There are "+strconv.Itoa(maxDiagnosticClients)+" diagnostic clients already.")
+	case errors.Is(err, clientconn.ErrNoPlace):
+		requests.Refuse(w, http.StatusTooManyRequests, err.Error())
 	default:
 		w.Header().Set("Retry-After", "1")
-		refuse(w, http.StatusServiceUnavailable, "Service reloading, please reconnect.")
+		requests.Refuse(w, http.StatusServiceUnavailable, "Service reloading, please reconnect.")
 	}
 }

@@ -1,8 +1,6 @@
 package aspnetcore
 
 import (
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"sync"
 	"time"
@@ -17,27 +15,19 @@ var (
 	errUnknown   = errors.New("no connection with that id")
 	errBusy      = errors.New("the connection is open already")
 	errTransport = errors.New("Cannot change transports mid-connection") //lint:ignore ST1005 the text is that of ASP.NET Core
-	errFull      = errors.New("the connection limit is reached")
-	errTraced    = errors.New("the limit of diagnostic clients is reached")
 	errShutdown  = errors.New("the service is shutting down")
 )
-
-// maxDiagnosticClients bounds the clients that apps want to be traced.
-//
-// Source: Azure/azure-signalr docs/diagnostic-logs.md.
-const maxDiagnosticClients = 100
 
 // A table has the connections of the handler by the secret that names them in
 // requests: those that were negotiated and have not come yet, and those whose
 // transport is open.
 type table struct {
 	timeout time.Duration // from negotiate to the first request
-	max     int           // 0: no bound
+	places  *clientconn.Places
 
 	mu      sync.Mutex
 	entries map[string]*entry // by connection token; guarded by mu, as is all below
 	waiting []*entry          // negotiated ones, oldest first
-	traced  int               // diagnostic clients
 	expiry  map[*entry]*time.Timer
 	closed  bool
 }
@@ -58,22 +48,15 @@ type entry struct {
 	opened    chan struct{}       // closed when the transport opens; nil unless somebody waits for that
 }
 
-func newTable(timeout time.Duration, max int) *table {
-	return &table{timeout: timeout, max: max, entries: map[string]*entry{}, expiry: map[*entry]*time.Timer{}}
-}
-
-// newID returns 16 random bytes, safe in URLs and without dots.
-func newID() string {
-	var b [16]byte
-	rand.Read(b[:]) // never fails
-	return base64.RawURLEncoding.EncodeToString(b[:])
+func newTable(timeout time.Duration, places *clientconn.Places) *table {
+	return &table{timeout: timeout, places: places, entries: map[string]*entry{}, expiry: map[*entry]*time.Timer{}}
 }
 
 // negotiate adds a connection that is expected within the timeout.
 func (t *table) negotiate(e *entry, version int, now time.Time) error {
-	e.id, e.expires = newID(), now.Add(t.timeout)
+	e.id, e.expires = clientconn.NewID(), now.Add(t.timeout)
 	if e.token = e.id; version > 0 {
-		e.token = newID()
+		e.token = clientconn.NewID()
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -100,24 +83,18 @@ func (t *table) addLocked(e *entry, now time.Time) error {
 		return errShutdown
 	}
 	t.expireLocked(now)
-	if t.max > 0 && len(t.entries) >= t.max {
-		return errFull
-	}
-	if e.traced {
-		if t.traced >= maxDiagnosticClients {
-			return errTraced
-		}
-		t.traced++
+	if err := t.places.Take(e.traced); err != nil {
+		return err
 	}
 	t.entries[e.token] = e
 	return nil
 }
 
 func (t *table) removeLocked(e *entry) {
-	if t.entries[e.token] == e && e.traced {
-		t.traced--
+	if t.entries[e.token] == e {
+		t.places.Give(e.traced)
+		delete(t.entries, e.token)
 	}
-	delete(t.entries, e.token)
 }
 
 // claim returns the connection for the first request of its transport. An
@@ -130,7 +107,7 @@ func (t *table) claim(token string, skipped entry, transport negotiate.Transport
 	switch {
 	case token == "":
 		e = &skipped
-		e.id, e.token = newID(), newID()
+		e.id, e.token = clientconn.NewID(), clientconn.NewID()
 		if err := t.addLocked(e, now); err != nil {
 			return nil, err
 		}
