@@ -66,7 +66,7 @@ type Client interface {
 // A Pair is one client connection and its server connection.
 type Pair struct {
 	Client Client
-	Server Server
+	Server Server // nil when another hub knows it
 }
 
 // Errors of Bind and Rebind.
@@ -82,7 +82,7 @@ type Table struct {
 	servers map[Server]map[*Pair]struct{}
 }
 
-// Bind pairs c with s.
+// Bind pairs c with s, which is nil for a client whose server connection another table has.
 func (t *Table) Bind(c Client, s Server) (*Pair, error) {
 	if t.clients == nil {
 		t.clients, t.servers = map[string]*Pair{}, map[Server]map[*Pair]struct{}{}
@@ -92,6 +92,9 @@ func (t *Table) Bind(c Client, s Server) (*Pair, error) {
 	}
 	p := &Pair{Client: c, Server: s}
 	t.clients[c.ID()] = p
+	if s == nil {
+		return p, nil
+	}
 	if t.servers[s] == nil {
 		t.servers[s] = map[*Pair]struct{}{}
 	}

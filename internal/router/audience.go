@@ -12,14 +12,15 @@ import (
 // payload is copied out of the receive buffer when the first client takes it,
 // and shared by all that follow.
 type parcel struct {
+	hub      *Hub
 	payloads serviceprotocol.Payloads
 	few      [3]*pairing.Shared // copies of the payloads; nil for those that nobody took yet
 	many     []*pairing.Shared  // in place of few, when there are more payloads
 	count    int64              // clients it was given to
 }
 
-func newParcel(payloads serviceprotocol.Payloads) parcel {
-	p := parcel{payloads: payloads}
+func (h *Hub) newParcel(payloads serviceprotocol.Payloads) parcel {
+	p := parcel{hub: h, payloads: payloads}
 	if len(payloads) > len(p.few) {
 		p.many = make([]*pairing.Shared, len(payloads))
 	}
@@ -44,12 +45,24 @@ func (p *parcel) giveTo(c pairing.Client) {
 		}
 		shared := p.copyOf(i)
 		if *shared == nil {
-			*shared = pairing.NewShared(payload.Data)
+			*shared = pairing.NewShared(p.hub.open(payload.Data))
 		}
 		c.Multicast(*shared)
 		p.count++
 		return
 	}
+}
+
+// open returns what clients get of a payload, which is nothing if it cannot be read.
+func (h *Hub) open(payload []byte) []byte {
+	if h.config.Open == nil {
+		return payload
+	}
+	text, err := h.config.Open(payload)
+	if err != nil && h.unopened.Add(1) == 1 {
+		h.log.Warn("app server sent a payload that is none; it is skipped, as are further ones", "error", err)
+	}
+	return text
 }
 
 // done ends the use of the copies by the parcel.
@@ -92,7 +105,7 @@ func (e exclusions) has(id string) bool {
 func (h *Hub) broadcast(m *serviceprotocol.BroadcastData) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	parcel := newParcel(m.Payloads)
+	parcel := h.newParcel(m.Payloads)
 	defer parcel.done()
 	excluded := newExclusions(m.ExcludedConnectionIDs)
 	for p := range h.pairs.All {
@@ -106,7 +119,7 @@ func (h *Hub) broadcast(m *serviceprotocol.BroadcastData) {
 func (h *Hub) toConnections(m *serviceprotocol.MultiConnectionData) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	parcel := newParcel(m.Payloads)
+	parcel := h.newParcel(m.Payloads)
 	defer parcel.done()
 	for _, id := range m.ConnectionIDs {
 		if p := h.pairs.Find(id); p != nil {
@@ -119,7 +132,7 @@ func (h *Hub) toConnections(m *serviceprotocol.MultiConnectionData) {
 func (h *Hub) toUsers(payloads serviceprotocol.Payloads, users ...string) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	parcel := newParcel(payloads)
+	parcel := h.newParcel(payloads)
 	defer parcel.done()
 	for _, user := range users {
 		for c := range h.users.Members(user) {
@@ -132,7 +145,7 @@ func (h *Hub) toUsers(payloads serviceprotocol.Payloads, users ...string) {
 func (h *Hub) toGroup(m *serviceprotocol.GroupBroadcastData) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	parcel := newParcel(m.Payloads)
+	parcel := h.newParcel(m.Payloads)
 	defer parcel.done()
 	ids, users := newExclusions(m.ExcludedConnectionIDs), newExclusions(m.ExcludedUserIDs)
 	for c := range h.groups.Members(m.Group) {
@@ -149,7 +162,7 @@ func (h *Hub) toGroup(m *serviceprotocol.GroupBroadcastData) {
 func (h *Hub) toGroups(m *serviceprotocol.MultiGroupBroadcastData) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	parcel := newParcel(m.Payloads)
+	parcel := h.newParcel(m.Payloads)
 	defer parcel.done()
 	for _, group := range m.Groups {
 		for c := range h.groups.Members(group) {

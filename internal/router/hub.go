@@ -35,6 +35,14 @@ type Config struct {
 	ClientsPerConnection int
 	// MoveLost has all clients that lose their server connection go over to another one.
 	MoveLost bool
+	// Open returns what clients get of a payload that is for many of them: a part of it, or
+	// something new. nil: the payload itself.
+	Open func(payload []byte) ([]byte, error)
+	// Joins tells whether a client can have messages of a group at all; if not, joining it does
+	// nothing. nil: it always can.
+	Joins func(c pairing.Client, group string) bool
+	// NoResults says that clients do not answer.
+	NoResults bool
 }
 
 // A Router has the hubs of a node.
@@ -84,6 +92,7 @@ type Hub struct {
 
 	mu          sync.RWMutex
 	pairs       pairing.Table               // guarded by mu, as is all below
+	listeners   int                         // of the pairs, those of other hubs
 	users       groups.Sets[pairing.Client] // by user id
 	groups      groups.Sets[pairing.Client] // by group name
 	records     groups.Records
@@ -106,6 +115,7 @@ type Hub struct {
 	messages  atomic.Int64 // messages from app servers
 	delivered atomic.Int64 // messages queued for clients
 	unknown   atomic.Int64 // messages of types that we do not know
+	unopened  atomic.Int64 // payloads that could not be opened
 }
 
 // Name returns the hub's name.
@@ -231,13 +241,43 @@ func (h *Hub) bind(c pairing.Client, w wish) (*pairing.Pair, error) {
 		h.servers.Release(s)
 		return nil, err
 	}
-	if user := c.UserID(); user != "" {
-		h.users.Add(user, c)
-		for _, group := range h.records.Groups(user, time.Now()) {
-			h.groups.Add(group, c)
-		}
-	}
+	h.addUserLocked(c)
 	return p, nil
+}
+
+func (h *Hub) addUserLocked(c pairing.Client) {
+	user := c.UserID()
+	if user == "" {
+		return
+	}
+	h.users.Add(user, c)
+	for _, group := range h.records.Groups(user, time.Now()) {
+		h.joinLocked(c, group)
+	}
+}
+
+// Listen makes a client reachable by what is sent to this hub, while another hub has it: with
+// ASP.NET SignalR a client belongs to an application and listens to some of its hubs. Unlisten
+// ends that.
+func (h *Hub) Listen(c pairing.Client) (*pairing.Pair, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p, err := h.pairs.Bind(c, nil)
+	if err != nil {
+		return nil, fmt.Errorf("client connection %q listens to hub %q: %w", c.ID(), h.name, err)
+	}
+	h.listeners++
+	h.addUserLocked(c)
+	return p, nil
+}
+
+// Unlisten undoes what Listen did.
+func (h *Hub) Unlisten(p *pairing.Pair) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.forgetLocked(p) {
+		h.listeners--
+	}
 }
 
 // AllowsResume tells whether clients may use stateful reconnect: when an app server

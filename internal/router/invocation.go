@@ -51,7 +51,7 @@ func (h *Hub) invoke(caller pairing.Server, m *serviceprotocol.ClientInvocation)
 		}
 		_ = caller.Post(&serviceprotocol.ServiceMapping{InvocationID: i.id, ConnectionID: i.client, InstanceID: h.config.InstanceID}) // else it is gone
 	}
-	parcel := newParcel(m.Payloads)
+	parcel := h.newParcel(m.Payloads)
 	defer parcel.done()
 	parcel.giveTo(p.Client)
 	h.delivered.Add(parcel.count)
@@ -67,6 +67,8 @@ func (h *Hub) expect(i *invocation) (p *pairing.Pair, fault string) {
 	defer h.mu.Unlock()
 	p = h.pairs.Find(i.client)
 	switch {
+	case h.config.NoResults:
+		return nil, "Clients of ASP.NET SignalR give no results."
 	case p == nil:
 		return nil, "Connection '" + i.client + "' does not exist."
 	case p.Server == h.standIn:

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"switchboard/internal/pairing"
 	"switchboard/serviceprotocol"
 )
 
@@ -16,8 +17,14 @@ func (h *Hub) join(connectionID, group string) bool {
 	if p == nil {
 		return false
 	}
-	h.groups.Add(group, p.Client)
+	h.joinLocked(p.Client, group)
 	return true
+}
+
+func (h *Hub) joinLocked(c pairing.Client, group string) {
+	if h.config.Joins == nil || h.config.Joins(c, group) {
+		h.groups.Add(group, c)
+	}
 }
 
 // leave takes a connection out of a group, or of all if group is empty, and
@@ -44,7 +51,7 @@ func (h *Hub) userJoin(user, group string, ttl *int) {
 	defer h.mu.Unlock()
 	h.records.Put(user, group, ttl, time.Now())
 	for c := range h.users.Members(user) {
-		h.groups.Add(group, c)
+		h.joinLocked(c, group)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 type Stats struct {
 	Hub               string
 	Clients           int // paired client connections
+	Listeners         int // of ASP.NET SignalR: clients of the application that listen to this hub
 	Users             int
 	Groups            int
 	Servers           []string     // ids of app server instances, sorted
@@ -25,6 +26,7 @@ type Stats struct {
 	ServerMessages    int64        // messages from app servers
 	Delivered         int64        // messages queued for clients
 	UnknownMessages   int64        // messages whose type we do not know
+	UnopenedPayloads  int64        // of ASP.NET SignalR: payloads that cannot be read
 }
 
 // A CloseCount tells how many client connections ended for a reason.
@@ -43,7 +45,8 @@ func (h *Hub) Stats() Stats {
 	}
 	return Stats{
 		Hub:               h.name,
-		Clients:           h.pairs.Len(),
+		Clients:           h.pairs.Len() - h.listeners,
+		Listeners:         h.listeners,
 		Users:             h.users.Count(),
 		Groups:            h.groups.Count(),
 		Servers:           slices.Sorted(maps.Keys(h.apps)),
@@ -57,6 +60,7 @@ func (h *Hub) Stats() Stats {
 		ServerMessages:    h.messages.Load(),
 		Delivered:         h.delivered.Load(),
 		UnknownMessages:   h.unknown.Load(),
+		UnopenedPayloads:  h.unopened.Load(),
 	}
 }
 
