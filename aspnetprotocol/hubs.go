@@ -34,6 +34,20 @@ func ParseHubs(connectionData string) ([]string, error) {
 	return hubs, nil
 }
 
+// ServiceHub returns the name that a hub of an application has at the service. That of the
+// application itself, whose server connections carry the clients, is made of its own name twice.
+//
+// Source: azure-signalr AspNet/EndpointProvider/ServiceEndpointProvider.cs.
+func ServiceHub(application, hub string) string {
+	return strings.ToLower(application) + "_" + strings.ToLower(hub)
+}
+
+// IsApplication tells whether a name at the service is that of an application itself.
+func IsApplication(serviceHub string) bool {
+	half := len(serviceHub) / 2
+	return len(serviceHub) > 2 && serviceHub[half] == '_' && serviceHub[:half] == serviceHub[half+1:]
+}
+
 // groupPrefix begins the names of groups.
 //
 // Source: SignalR Core/Infrastructure/PrefixHelper.cs.

@@ -108,7 +108,7 @@ func TestAppServerThatDoesNotKeepUp(t *testing.T) {
 		}
 		sent <- n
 	}()
-	figures := func() service.ServerQueue { return svc.Stats().ServerQueues["chat"] }
+	figures := func() service.ServerQueue { return svc.Stats().Hubs[0].Queue }
 	for deadline := time.Now().Add(servicetest.Wait); figures().Congested == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the queue does not grow")

@@ -72,6 +72,8 @@ type Config struct {
 	// LostClients says what becomes of clients whose server connection is lost. Default
 	// CloseLost.
 	LostClients LostClients `koanf:"lost-clients"`
+	// AspNet is about the clients of ASP.NET SignalR.
+	AspNet AspNet `koanf:"aspnet"`
 	// Timeouts and Limits have defaults for whatever is not set.
 	Timeouts Timeouts `koanf:"timeouts"`
 	Limits   Limits   `koanf:"limits"`
@@ -91,6 +93,40 @@ const (
 	// connects. What was on its way is lost: calls that ran fail with an error. Clients of
 	// app servers that ask for it themselves (migration level 2) are moved anyway.
 	MoveLost LostClients = "move"
+)
+
+// AspNet is what is set for the clients of ASP.NET SignalR. Zero means the default.
+type AspNet struct {
+	// Errors says when a client is told why its connection ends. Default DetailedErrors.
+	Errors AspNetErrors `koanf:"errors"`
+	// Connect is the time between negotiate and connect. It has to be long enough for a client
+	// whose first transport does not come up to try the next one. Default 30 s.
+	Connect time.Duration `koanf:"connect"`
+	// Transport is how long clients wait for a transport to come up. Default 5 s.
+	Transport time.Duration `koanf:"transport"`
+	// KeepAlive is the time between two messages to a client, at most. A client gives up a
+	// transport that is silent for twice as long. Default 10 s.
+	KeepAlive time.Duration `koanf:"keep-alive"`
+	// Disconnect is how long a client tries to reconnect. The service waits for it 5 s longer
+	// before it tells the app server. Default 30 s.
+	Disconnect time.Duration `koanf:"disconnect"`
+	// Poll is the longest poll. Default 110 s; clients give up 10 s later. Between two polls
+	// is Timeouts.PollWait.
+	Poll time.Duration `koanf:"poll"`
+	// MessageBytes bounds one message from a client. Default 1 MiB.
+	MessageBytes int `koanf:"message-bytes"`
+}
+
+// AspNetErrors says when a client of ASP.NET SignalR is told why its connection ends. One from 2.4
+// on that is told ends at once; one that is not tries to reconnect for half a minute before.
+type AspNetErrors string
+
+// The values of Config.AspNetErrors.
+const (
+	// DetailedErrors tells clients whose app lets them see details, as the hosted service does.
+	DetailedErrors AspNetErrors = "detailed"
+	// AlwaysErrors tells every client. Those of other apps see the general reason only.
+	AlwaysErrors AspNetErrors = "always"
 )
 
 // LoadBalancing of a Service. Zero means the default. An app server is asked, by a
@@ -194,6 +230,13 @@ func (c Config) WithDefaults() Config {
 	set(&c.Timeouts.Move, 10*time.Second)
 	set(&c.Timeouts.Resume, 15*time.Second)
 	set(&c.Timeouts.ServerResume, 2*time.Second)
+	set(&c.AspNet.Connect, 30*time.Second)
+	set(&c.AspNet.Transport, 5*time.Second)
+	set(&c.AspNet.KeepAlive, 10*time.Second)
+	set(&c.AspNet.Disconnect, 30*time.Second)
+	set(&c.AspNet.Poll, 110*time.Second)
+	set(&c.AspNet.Errors, DetailedErrors)
+	set(&c.AspNet.MessageBytes, 1<<20)
 	set(&c.Limits.ClientInflatedBytes, 4<<20)
 	set(&c.Limits.ClientHandshakeBytes, 32<<10)
 	set(&c.Limits.ClientQueueBytes, 4<<20)
@@ -239,6 +282,11 @@ func (c Config) Check() error {
 	default:
 		mistake("lost-clients", "%q is neither close nor move", c.LostClients)
 	}
+	switch c.AspNet.Errors {
+	case "", DetailedErrors, AlwaysErrors:
+	default:
+		mistake("aspnet.errors", "%q is neither detailed nor always", c.AspNet.Errors)
+	}
 	if c.Endpoint != "" {
 		u, err := url.Parse(c.Endpoint)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -259,6 +307,14 @@ func (c Config) Check() error {
 			mistake("timeouts."+key, "must not be negative")
 		}
 	}
+	for key, d := range c.AspNet.timesByKey() {
+		if d < 0 {
+			mistake("aspnet."+key, "must not be negative")
+		}
+	}
+	if c.AspNet.MessageBytes < 0 {
+		mistake("aspnet.message-bytes", "must not be negative")
+	}
 	for key, n := range c.Limits.byKey() {
 		if n < 0 {
 			mistake("limits."+key, "must not be negative")
@@ -272,6 +328,12 @@ func (t Timeouts) byKey() map[string]time.Duration {
 	return map[string]time.Duration{
 		"handshake": t.Handshake, "connect": t.Connect, "ping": t.Ping, "server-idle": t.ServerIdle,
 		"server-stall": t.ServerStall, "client-send": t.ClientSend, "poll-wait": t.PollWait, "resume": t.Resume, "server-resume": t.ServerResume, "move": t.Move,
+	}
+}
+
+func (a AspNet) timesByKey() map[string]time.Duration {
+	return map[string]time.Duration{
+		"connect": a.Connect, "transport": a.Transport, "keep-alive": a.KeepAlive, "disconnect": a.Disconnect, "poll": a.Poll,
 	}
 }
 

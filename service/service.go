@@ -24,29 +24,34 @@ import (
 
 	"switchboard/accesstoken"
 	"switchboard/internal/clientconn"
+	"switchboard/internal/clientconn/aspnet"
 	"switchboard/internal/clientconn/aspnetcore"
 	"switchboard/internal/clientconn/websocket"
 	"switchboard/internal/eventloop"
 	"switchboard/internal/pairing"
 	"switchboard/internal/router"
-	"switchboard/internal/serverconn"
 	"switchboard/internal/serverless"
 )
 
 // A Service serves these paths:
 //
-//	/client/            SignalR clients: WebSockets
-//	/client/negotiate   SignalR clients: negotiate
-//	/server/            app servers: the service protocol over WebSockets
+//	/client/            clients of ASP.NET Core SignalR: all transports
+//	/client/negotiate   the same: negotiate
+//	/server/            their app servers: the service protocol over WebSockets
+//	/aspnetclient/…     clients of ASP.NET SignalR: negotiate, connect and so on
+//	/aspnetserver/      their app servers
 //	/api/health         200 while the service takes connections, else 503
+//
+// The hubs of the two generations are apart from each other, whatever their names.
 //
 // Its methods may be called from any goroutine.
 type Service struct {
 	config     Config
 	keys       atomic.Pointer[accesstoken.Keys]
-	router     *router.Router
+	core       generation // ASP.NET Core SignalR
+	aspNet     generation // ASP.NET SignalR
 	clients    *aspnetcore.Handler
-	servers    *serverconn.Handler
+	aspClients *aspnet.Handler
 	places     *clientconn.Places
 	webSockets *websocket.Server // of clients
 	loops      *eventloop.Loops  // nil where the system has none
@@ -71,7 +76,6 @@ func New(c Config) (*Service, error) {
 	set(&c.InstanceID, rand.Text())
 	set(&c.Endpoint, "http://localhost")
 	s := &Service{config: c}
-	s.router = router.New(router.Config{Log: c.Logger, InstanceID: c.InstanceID, StandIn: s.standIn(), ClientsPerConnection: c.LoadBalancing.Clients, MoveLost: c.LostClients == MoveLost})
 	if err := s.SetAccessKeys(c.AccessKeys...); err != nil {
 		return nil, err
 	}
@@ -80,30 +84,8 @@ func New(c Config) (*Service, error) {
 	}
 	s.places = clientconn.NewPlaces(c.Limits.ClientConnections)
 	s.webSockets = &websocket.Server{Loops: s.loops, DeflateFrom: c.DeflateFromBytes}
-	s.clients = aspnetcore.New(aspnetcore.Config{
-		Keys:           s.keys.Load,
-		Router:         s.router,
-		InstanceID:     c.InstanceID,
-		Limits:         c.clientLimits(),
-		WebSockets:     s.webSockets,
-		ConnectTimeout: c.Timeouts.Connect,
-		PollWait:       c.Timeouts.PollWait,
-		Places:         s.places,
-		Log:            c.Logger,
-	})
-	s.servers = serverconn.New(serverconn.Config{
-		Keys:             s.keys.Load,
-		Router:           s.router,
-		Clients:          s.clients.Connections,
-		Capacity:         c.Limits.ClientConnections,
-		InstanceID:       c.InstanceID,
-		CrowdedBytes:     c.LoadBalancing.QueueBytes,
-		ResumeTimeout:    c.Timeouts.ServerResume,
-		SendersOnly:      c.Mode == ModeServerless,
-		HandshakeTimeout: c.Timeouts.Handshake,
-		Mux:              c.muxOptions(),
-		Log:              c.Logger,
-	})
+	s.makeCore()
+	s.makeAspNet()
 	s.mux = s.routes()
 	s.start()
 	return s, nil
@@ -135,6 +117,7 @@ func (s *Service) standIn() func(*router.Hub) pairing.Server {
 func (s *Service) start() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
+	s.background.Go(func() { s.aspClients.Run(ctx) })
 	if s.config.Mode != ModeDefault {
 		s.background.Go(func() { s.keeper.Run(ctx) })
 	}
@@ -145,8 +128,12 @@ func (s *Service) routes() *http.ServeMux {
 	for _, path := range []string{"/client", "/client/{$}", "/client/negotiate", "/client/negotiate/{$}"} {
 		mux.Handle(path, s.clients)
 	}
-	for _, path := range []string{"/server", "/server/{$}"} {
-		mux.Handle("GET "+path, s.servers)
+	for _, path := range []string{"/aspnetclient", "/aspnetclient/"} {
+		mux.Handle(path, s.aspClients)
+	}
+	for _, g := range []generation{s.core, s.aspNet} {
+		mux.Handle("GET "+g.path, g.servers)
+		mux.Handle("GET "+g.path+"/{$}", g.servers)
 	}
 	for _, path := range []string{"/api/health", "/api/v1/health"} {
 		mux.HandleFunc("GET "+path, s.health) // and HEAD
@@ -232,7 +219,7 @@ func (s *Service) ConnectionString() string {
 // An http.Server does not know upgraded connections: shut it down after this.
 func (s *Service) Shutdown(ctx context.Context) error {
 	s.closing.Store(true)
-	err := errors.Join(s.clients.Shutdown(ctx), s.servers.Shutdown(ctx))
+	err := errors.Join(s.clients.Shutdown(ctx), s.aspClients.Shutdown(ctx), s.core.servers.Shutdown(ctx), s.aspNet.servers.Shutdown(ctx))
 	s.stop()
 	s.background.Wait()
 	s.loops.Stop()

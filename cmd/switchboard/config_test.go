@@ -62,7 +62,7 @@ func TestEverySettingHasWordsInTheHelp(t *testing.T) {
 // the field that it is about.
 func TestEveryWayToSetASetting(t *testing.T) {
 	samples := map[kind]string{kindText: "sample", kindList: "sample", kindCount: "7", kindSize: "7KiB", kindDuration: "7s"}
-	valid := map[string]string{"mode": "classic", "listen": ":7", "metrics-listen": ":8", "log.level": "warn", "log.format": "json", "endpoint": "http://sample", "engine": "goroutines", "lost-clients": "move"}
+	valid := map[string]string{"mode": "classic", "listen": ":7", "metrics-listen": ":8", "log.level": "warn", "log.format": "json", "endpoint": "http://sample", "engine": "goroutines", "lost-clients": "move", "aspnet.errors": "always"}
 	for _, s := range settings() {
 		if strings.HasPrefix(s.key, "tls.") { // two that go together; see TestServesHTTPS
 			continue

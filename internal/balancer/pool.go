@@ -65,6 +65,11 @@ func (p *Pool[S]) Wake(fits func(S) bool) (any bool) {
 	return any
 }
 
+// Any tells whether one can be picked.
+func (p *Pool[S]) Any() bool {
+	return slices.ContainsFunc(p.members, func(m *member[S]) bool { return !m.retired })
+}
+
 // Load returns how many of those that fit can be picked, and how many clients all of
 // them have together.
 func (p *Pool[S]) Load(fits func(S) bool) (servers, clients int) {

@@ -37,13 +37,13 @@ func TestFigures(t *testing.T) {
 
 	text := page(svc)
 	for _, want := range []string{
-		`switchboard_client_connections{hub="chat"} 1`,
-		`switchboard_server_connections{hub="chat"} 1`,
-		`switchboard_app_servers{hub="chat"} 1`,
-		`switchboard_client_connections_opened_total{hub="chat"} 2`,
-		`switchboard_messages_to_clients_total{hub="chat"} 4`, // two handshake responses, two of the broadcast
-		`switchboard_messages_from_app_servers_total{hub="chat"} 3`,
-		`switchboard_client_connections_closed_total{category="ServerConnectionClosed",hub="chat",reason="server_connection_lost"} 0`,
+		`switchboard_client_connections{generation="aspnetcore",hub="chat"} 1`,
+		`switchboard_server_connections{generation="aspnetcore",hub="chat"} 1`,
+		`switchboard_app_servers{generation="aspnetcore",hub="chat"} 1`,
+		`switchboard_client_connections_opened_total{generation="aspnetcore",hub="chat"} 2`,
+		`switchboard_messages_to_clients_total{generation="aspnetcore",hub="chat"} 4`, // two handshake responses, two of the broadcast
+		`switchboard_messages_from_app_servers_total{generation="aspnetcore",hub="chat"} 3`,
+		`switchboard_client_connections_closed_total{category="ServerConnectionClosed",generation="aspnetcore",hub="chat",reason="server_connection_lost"} 0`,
 		`switchboard_tokens_refused_total{endpoint="client",reason="malformed"} 1`,
 		`switchboard_server_connections_closed_total{reason="idle"} 0`,
 		"go_goroutines ", "process_open_fds ",

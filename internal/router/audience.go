@@ -59,10 +59,18 @@ func (h *Hub) open(payload []byte) []byte {
 		return payload
 	}
 	text, err := h.config.Open(payload)
-	if err != nil && h.unopened.Add(1) == 1 {
-		h.log.Warn("app server sent a payload that is none; it is skipped, as are further ones", "error", err)
+	if err != nil {
+		h.Unopened(err)
 	}
 	return text
+}
+
+// Unopened notes that a payload could not be opened. What one client was to get of it is
+// opened by that client.
+func (h *Hub) Unopened(err error) {
+	if h.unopened.Add(1) == 1 {
+		h.log.Warn("app server sent a payload that is none; it is skipped, as are further ones", "error", err)
+	}
 }
 
 // done ends the use of the copies by the parcel.

@@ -32,6 +32,13 @@ func wishOf(claims []serviceprotocol.Claim) (w wish) {
 	return w
 }
 
+// Serves tells whether there is somebody to take a client.
+func (h *Hub) Serves() bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.standIn != nil || h.servers.Any()
+}
+
 // pickLocked returns the server connection for a client: the one with the fewest
 // clients, of the app server that it wishes for if there is one.
 func (h *Hub) pickLocked(w wish) (pairing.Server, error) {

@@ -1,4 +1,5 @@
-// Package serverconn serves app servers at /server/: a WebSocket that carries
+// Package serverconn serves app servers at /server/ and, those of ASP.NET SignalR, at
+// /aspnetserver/: a WebSocket that carries
 // the messages of many client connections. It authenticates the app server,
 // makes the handshake, answers the pings and hands everything else to the hub.
 package serverconn
@@ -23,6 +24,7 @@ import (
 
 // Config of a Handler.
 type Config struct {
+	Path   string                   // that tokens are for: /server or /aspnetserver
 	Keys   func() *accesstoken.Keys // the access keys at present
 	Router *router.Router
 	// Clients returns the number of client connections of this endpoint, all hubs together.
@@ -36,6 +38,9 @@ type Config struct {
 	// CrowdedBytes is how much may wait for an app server before it is asked for
 	// another connection. 0 is any amount.
 	CrowdedBytes int
+	// Carries tells whether the server connections of a hub carry clients, or send only. nil:
+	// they carry.
+	Carries func(hub string) bool
 	// SendersOnly refuses server connections that carry clients, as serverless mode does.
 	SendersOnly bool
 	// HandshakeTimeout bounds the wait for the handshake request. Default 15 s.
@@ -47,7 +52,7 @@ type Config struct {
 	Log           *slog.Logger
 }
 
-// A Handler serves /server/.
+// A Handler serves one path.
 type Handler struct {
 	refusals bearer.Refusals
 	config   Config
@@ -168,7 +173,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "The query must have one value of 'hub' that is a valid hub name.", http.StatusBadRequest)
 		return
 	}
-	token, err := h.config.Keys().Check(bearer.FromHeader(r), time.Now(), accesstoken.Audience{Path: "/server", Hub: hub})
+	token, err := h.config.Keys().Check(bearer.FromHeader(r), time.Now(), accesstoken.Audience{Path: h.config.Path, Hub: hub})
 	if err != nil {
 		h.config.Log.Warn("server connection refused", "hub", hub, "remote", r.RemoteAddr, "error", err)
 		h.refusals.Refuse(w, err)
@@ -265,7 +270,8 @@ func (c *Conn) accept(ctx context.Context) error {
 			return reason
 		}
 		added = true
-		c.carries = request.ConnectionType != serviceprotocol.ConnectionWeak
+		carries := c.handler.config.Carries
+		c.carries = request.ConnectionType != serviceprotocol.ConnectionWeak && (carries == nil || carries(c.hub.Name()))
 		c.hub.AddServer(c, router.Traits{
 			CarriesClients: c.carries,
 			OnDemand:       request.ConnectionType == serviceprotocol.ConnectionOnDemand,

@@ -97,8 +97,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, query url.Values
 // Refused returns how many requests were refused for their token, by reason.
 func (h *Handler) Refused() map[string]int64 { return h.refusals.Counts() }
 
-// Connections returns the number of client connections, negotiated ones included.
-func (h *Handler) Connections() int { return h.table.len() }
+// Expire forgets the connections that were negotiated and have not come in time, which
+// else is done when the next one is negotiated.
+func (h *Handler) Expire() { h.table.expire() }
 
 // Shutdown closes all connections with a reason that lets clients reconnect,
 // and waits until they have ended or ctx is done. New ones are refused.

@@ -146,11 +146,12 @@ func TestSimulatedClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
+	places := clientconn.NewPlaces(0)
 	routes := router.New(router.Config{Log: log})
 	handler := aspnetcore.New(aspnetcore.Config{
 		Keys: func() *accesstoken.Keys { return keys }, Router: routes, InstanceID: "simulation",
 		Limits: clientconn.Limits{}.WithDefaults(), WebSockets: &websocket.Server{Loops: loops},
-		ConnectTimeout: 15 * time.Second, Places: clientconn.NewPlaces(0), Log: log,
+		ConnectTimeout: 15 * time.Second, Places: places, Log: log,
 	})
 	app := &appServer{routes.Hub("chat"), make(chan string, 1000)}
 	app.hub.AddServer(app, router.Traits{CarriesClients: true})
@@ -206,7 +207,7 @@ func TestSimulatedClients(t *testing.T) {
 	loops.Stop()
 	close(app.opened)
 	serving.Wait()
-	if open := handler.Connections(); open > 0 {
+	if open := places.Taken(); open > 0 {
 		t.Errorf("%d clients are left", open)
 	}
 }

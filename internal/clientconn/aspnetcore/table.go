@@ -194,11 +194,10 @@ func (t *table) forget(e *entry) {
 	e.conn, e.exchange = nil, nil // e may still be among those that were waited for
 }
 
-func (t *table) len() int {
+func (t *table) expire() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.expireLocked(time.Now())
-	return len(t.entries)
 }
 
 // shut refuses new connections and closes the open ones so that their clients

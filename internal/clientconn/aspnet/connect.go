@@ -1,0 +1,245 @@
+package aspnet
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"switchboard/aspnetprotocol"
+	"switchboard/internal/clientconn"
+	"switchboard/internal/clientconn/requests"
+	"switchboard/internal/clientconn/websocket"
+	"switchboard/internal/pairing"
+	"switchboard/internal/router"
+	"switchboard/serviceprotocol"
+)
+
+// The transports by their names in requests, in lower case.
+const (
+	webSockets       = "websockets"
+	serverSentEvents = "serversentevents"
+	longPolling      = "longpolling"
+)
+
+// connect opens a connection, or has one that is open carried by another transport: a client whose
+// transport does not come up tries the next one with the same token.
+func (h *Handler) connect(w http.ResponseWriter, r *request) {
+	transport := transportOf(w, r)
+	if transport == "" {
+		return
+	}
+	c := h.find(w, r)
+	if c == nil {
+		return
+	}
+	switch transport {
+	case webSockets:
+		h.serveWebSocket(w, r, c, false)
+	case serverSentEvents:
+		if h.opened(w, r, c) {
+			h.stream(w, r, c, true)
+		}
+	case longPolling:
+		if h.opened(w, r, c) {
+			h.answerConnect(w, c)
+		}
+	}
+}
+
+// reconnect has an open connection carried by a new transport, and tells the app server. The client
+// is not told again that the connection is open.
+func (h *Handler) reconnect(w http.ResponseWriter, r *request) {
+	transport := transportOf(w, r)
+	if transport == "" {
+		return
+	}
+	if h.config.AlwaysErrors && h.table.find(r.query.Get("connectionToken")) == nil {
+		h.sayEnded(w, r, transport)
+		return
+	}
+	c := h.find(w, r)
+	switch {
+	case c == nil:
+	case !c.isOpen():
+		requests.Refuse(w, http.StatusNotFound, notConnected)
+	case transport == webSockets:
+		h.serveWebSocket(w, r, c, true)
+	case transport == serverSentEvents:
+		_ = c.post([]byte(aspnetprotocol.Reconnect)) // else it ends
+		h.stream(w, r, c, false)
+	case transport == longPolling:
+		_ = c.post([]byte(aspnetprotocol.Reconnect))
+		h.answerPoll(w, r, c)
+	}
+}
+
+// sayEnded tells a client that reconnects to a connection that is no more, perhaps because it was
+// that of another service, so that it need not try again and again.
+func (h *Handler) sayEnded(w http.ResponseWriter, r *request, transport string) {
+	farewell := aspnetprotocol.AppendError(nil, "The connection has ended; start a new one.")
+	switch transport {
+	case webSockets:
+		h.config.WebSockets.Serve(w, r.Request, func(t clientconn.Transport) (websocket.Conn, error) {
+			c := &Conn{h: h, id: clientconn.NewID(), reason: pairing.TransportLost, farewell: farewell, ended: true}
+			c.stream = &stream{c: c, transport: t}
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.stream.endLocked()
+			return c.stream, nil
+		})
+	case serverSentEvents:
+		w.Header().Set("Content-Type", "text/event-stream")
+		noCache(w.Header())
+		_, _ = w.Write([]byte("data: initialized\n\ndata: " + string(farewell) + "\n\n"))
+	default:
+		writeJSON(w, farewell)
+	}
+}
+
+// transportOf returns the transport that a request is of. If it is none, it writes the answer and
+// returns "".
+func transportOf(w http.ResponseWriter, r *request) string {
+	transport := strings.ToLower(r.query.Get("transport"))
+	switch transport {
+	case webSockets:
+		if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+			requests.Refuse(w, http.StatusBadRequest, "Not a valid web socket request.")
+			return ""
+		}
+	case serverSentEvents, longPolling:
+	default:
+		requests.Refuse(w, http.StatusBadRequest, "Protocol error: Unknown transport.")
+		return ""
+	}
+	return transport
+}
+
+func (h *Handler) serveWebSocket(w http.ResponseWriter, r *request, c *Conn, again bool) {
+	h.config.WebSockets.Serve(w, r.Request, func(t clientconn.Transport) (websocket.Conn, error) {
+		if !again && !h.opened(w, r, c) {
+			return nil, errRefused
+		}
+		s := &stream{c: c, transport: t}
+		if !c.attach(s, !again, again) {
+			requests.Refuse(w, http.StatusNotFound, notConnected)
+			return nil, errRefused
+		}
+		h.keeper.add(s)
+		if again {
+			_ = c.post([]byte(aspnetprotocol.Reconnect)) // else it ends
+		}
+		return s, nil
+	})
+}
+
+var errRefused = errors.New("the request was refused")
+
+// opened opens the connection, if that has not been done before. It is false when it has answered
+// the request, because the connection cannot be had.
+func (h *Handler) opened(w http.ResponseWriter, r *request, c *Conn) bool {
+	hubs, err := aspnetprotocol.ParseHubs(r.query.Get("connectionData"))
+	if err != nil {
+		requests.Refuse(w, http.StatusBadRequest, err.Error())
+		return false
+	}
+	switch err := c.open(hubs, r); {
+	case err == nil:
+		return true
+	case errors.Is(err, router.ErrNoServer):
+		requests.Refuse(w, http.StatusServiceUnavailable, noServer)
+	case errors.Is(err, errConnecting):
+		requests.Refuse(w, http.StatusConflict, err.Error())
+	default:
+		requests.Refuse(w, http.StatusNotFound, "The connection has ended.")
+	}
+	return false
+}
+
+var (
+	errConnecting = errors.New("the connection is about to be opened by another request")
+	errClosed     = errors.New("the connection has ended")
+)
+
+// open announces the connection to an app server, once. The client can be reached before: what
+// the app server does when it hears of the client may be faster than we are.
+func (c *Conn) open(hubs []string, r *request) error {
+	c.mu.Lock()
+	switch {
+	case c.reason != nil:
+		c.mu.Unlock()
+		return errClosed
+	case c.state == connecting:
+		c.mu.Unlock()
+		return errConnecting
+	case c.state == open:
+		c.mu.Unlock()
+		return nil
+	}
+	c.state = connecting
+	c.stopTimerLocked()
+	c.mu.Unlock()
+
+	err := c.announce(hubs, r)
+	c.mu.Lock()
+	c.state = open
+	if err == nil && c.reason != nil {
+		err = errClosed // meanwhile
+	}
+	if err != nil && c.reason == nil {
+		c.reason = pairing.NoServer
+	}
+	c.mu.Unlock()
+	if err != nil {
+		c.end()
+	}
+	return err
+}
+
+func (c *Conn) announce(hubs []string, r *request) (err error) {
+	c.hubs, c.born = hubs, time.Now()
+	defer func() {
+		if err != nil {
+			for _, l := range c.listens {
+				l.hub.Unlisten(l.pair)
+			}
+		}
+	}()
+	for _, name := range hubs {
+		hub := c.h.config.Router.Hub(aspnetprotocol.ServiceHub(c.app, name))
+		pair, err := hub.Listen(c)
+		if err != nil {
+			return err
+		}
+		c.listens = append(c.listens, listen{hub, pair})
+	}
+	c.pair, err = c.hub.Connect(c, &serviceprotocol.OpenConnection{
+		ConnectionID: c.id,
+		Claims:       requests.LongClaims(r.token.Claims),
+		Headers:      requests.Headers(r.Request, c.traced, c.h.config.InstanceID),
+		QueryString:  queryForHub(r.URL, c.id),
+	})
+	return err
+}
+
+// queryForHub returns the query as the client sent it, but for secrets. The connection token, without
+// which app servers refuse a client, is the connection id.
+func queryForHub(u *url.URL, id string) string {
+	query := requests.WithoutSecrets(u, "")
+	pairs := strings.Split(strings.TrimPrefix(query, "?"), "&")
+	for i, pair := range pairs {
+		if name, _, _ := strings.Cut(pair, "="); name == "connectionToken" {
+			pairs[i] = "connectionToken=" + id
+		}
+	}
+	return "?" + strings.Join(pairs, "&")
+}
+
+// Joins tells whether a client can have messages of a group: one of a hub that it listens to.
+// Others would be calls of a hub that JavaScript clients do not know, at which they break. It is
+// router.Config.Joins.
+func Joins(c pairing.Client, group string) bool {
+	conn, ok := c.(*Conn)
+	return !ok || aspnetprotocol.GroupIsOf(group, conn.hubs)
+}
