@@ -11,6 +11,7 @@ import (
 // Stats are the figures of a service.
 type Stats struct {
 	ClientConnections        int // open and negotiated
+	ClientsAway              int // of ASP.NET SignalR: open and without a transport, between two of them or two polls
 	ServerConnections        int
 	ServerConnectionsClosed  map[string]int64            // since the start, by reason
 	ServerConnectionsResumed int64                       // times that one went on over another WebSocket, since the start
@@ -34,6 +35,7 @@ type HubStats struct {
 func (s *Service) Stats() Stats {
 	stats := Stats{
 		ClientConnections:       s.clientConnections(),
+		ClientsAway:             s.aspClients.Away(),
 		ServerConnectionsClosed: map[string]int64{},
 		Refused: map[string]map[string]int64{
 			"client": s.clients.Refused(), "server": s.core.servers.Refused(),

@@ -34,6 +34,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 var (
 	clientConnections = describe("client_connections", "Client connections that are paired.", "generation", "hub")
 	pendingClients    = describe("client_connections_all", "Client connections of all hubs, negotiated and handshaking ones included.")
+	away              = describe("client_connections_away", "Client connections of ASP.NET SignalR without a transport: between two of them, or two polls.")
 	serverConnections = describe("server_connections", "Server connections of all types.", "generation", "hub")
 	onDemand          = describe("server_connections_on_demand", "Server connections that the service has asked for.", "generation", "hub")
 	queued            = describe("server_queued_bytes", "Bytes that wait for app servers.", "generation", "hub")
@@ -61,7 +62,7 @@ var (
 // Describe names every metric.
 func (c collector) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		clientConnections, pendingClients, serverConnections, onDemand, queued, congested, asked, appServers, users, groups,
+		clientConnections, pendingClients, away, serverConnections, onDemand, queued, congested, asked, appServers, users, groups,
 		opened, resumed, moved, closed, serversClosed, serversResumed, fromServers, delivered, unknown, listeners, unopened, deflatedFrom, deflatedTo, refused,
 	} {
 		descs <- d
@@ -78,6 +79,7 @@ func (c collector) Collect(metrics chan<- prometheus.Metric) {
 		metrics <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
 	}
 	gauge(pendingClients, stats.ClientConnections)
+	gauge(away, stats.ClientsAway)
 	counter(serversResumed, stats.ServerConnectionsResumed)
 	counter(deflatedFrom, stats.DeflatedFrom)
 	counter(deflatedTo, stats.DeflatedTo)

@@ -41,29 +41,40 @@ func (s *Service) AppServer(hub string, request ...serviceprotocol.HandshakeRequ
 // DialAppServer is AppServer that returns the failure.
 func (s *Service) DialAppServer(hub string, request ...serviceprotocol.HandshakeRequest) (*AppServer, error) {
 	s.t.Helper()
-	return s.dialAppServer("server-1", hub, request...)
+	return s.dialAppServer("/server", "server-1", hub, request...)
 }
 
 // AppServerOf is AppServer for the app server instance with this id.
 func (s *Service) AppServerOf(serverID, hub string, request ...serviceprotocol.HandshakeRequest) *AppServer {
 	s.t.Helper()
-	a, err := s.dialAppServer(serverID, hub, request...)
+	a, err := s.dialAppServer("/server", serverID, hub, request...)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return a
 }
 
-func (s *Service) dialAppServer(serverID, hub string, request ...serviceprotocol.HandshakeRequest) (*AppServer, error) {
+// AspNetAppServer opens a server connection as an app server of ASP.NET SignalR does, to an
+// application (app_app) or a hub of it (app_hub).
+func (s *Service) AspNetAppServer(hub string, request ...serviceprotocol.HandshakeRequest) *AppServer {
+	s.t.Helper()
+	a, err := s.dialAppServer("/aspnetserver", "server-1", hub, request...)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return a
+}
+
+func (s *Service) dialAppServer(path, serverID, hub string, request ...serviceprotocol.HandshakeRequest) (*AppServer, error) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Wait)
 	defer cancel()
 	id := fmt.Sprintf("cid-%d", time.Now().UnixNano())
 	header := http.Header{
-		"Authorization":    {"Bearer " + Token(s.t, "/server", hub, accesstoken.Claim{Type: "nameid", Value: serverID})},
+		"Authorization":    {"Bearer " + Token(s.t, path, hub, accesstoken.Claim{Type: "nameid", Value: serverID})},
 		"X-ASRS-Server-Id": {serverID},
 	}
-	url := strings.Replace(s.URL, "http", "ws", 1) + "/server/?hub=" + hub + "&cid=" + id
+	url := strings.Replace(s.URL, "http", "ws", 1) + path + "/?hub=" + hub + "&cid=" + id
 	ws, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPHeader: header})
 	if err != nil {
 		return nil, err

@@ -64,9 +64,20 @@ func Start(t testing.TB, c service.Config) *Service {
 // audience has no port, and "kid" means nothing.
 func Token(t testing.TB, path, hub string, claims ...accesstoken.Claim) string {
 	t.Helper()
+	return sign(t, path+"/?hub="+hub, claims)
+}
+
+// AspNetToken signs a token for clients of ASP.NET SignalR of the application "app".
+func AspNetToken(t testing.TB, claims ...accesstoken.Claim) string {
+	t.Helper()
+	return sign(t, "/aspnetclient", append([]accesstoken.Claim{{Type: accesstoken.ClaimApplication, Value: "App"}}, claims...))
+}
+
+func sign(t testing.TB, pathAndQuery string, claims []accesstoken.Claim) string {
+	t.Helper()
 	now := time.Now()
 	token, err := accesstoken.Sign(Key, accesstoken.HS256, accesstoken.Token{
-		Audience:  "http://127.0.0.1" + path + "/?hub=" + hub,
+		Audience:  "http://127.0.0.1" + pathAndQuery,
 		IssuedAt:  now,
 		NotBefore: now,
 		Expires:   now.Add(time.Hour),

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"switchboard/aspnetprotocol"
@@ -48,6 +47,7 @@ type Conn struct {
 	farewell []byte          // the last message for the client; nil for none
 	detail   string
 	timer    *time.Timer // closes a connection whose client does not come; nil while it is there
+	away     bool        // it is open, and the timer runs
 	left     bool        // the app server was told of the end
 	ended    bool
 }
@@ -107,9 +107,17 @@ func (c *Conn) expectLocked(d time.Duration) {
 		}
 	})
 	c.timer = timer
+	if c.state == open {
+		c.away = true
+		c.h.away.Add(1)
+	}
 }
 
 func (c *Conn) stopTimerLocked() {
+	if c.away {
+		c.away = false
+		c.h.away.Add(-1)
+	}
 	if c.timer != nil {
 		c.timer.Stop()
 		c.timer = nil
@@ -237,7 +245,6 @@ func (c *Conn) end() {
 // A keeper has the WebSockets of clients that are to be sent something now and then.
 type keeper struct {
 	interval time.Duration
-	next     atomic.Uint32
 	slots    [slots]slot
 }
 

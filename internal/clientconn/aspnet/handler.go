@@ -11,6 +11,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"switchboard/accesstoken"
@@ -68,6 +69,7 @@ type Handler struct {
 	table    table
 	keeper   keeper
 	open     sync.WaitGroup // connections, negotiated ones included
+	away     atomic.Int64   // connections that are open and have no transport
 }
 
 // New returns a handler. Run must run while it serves; Shutdown ends its connections.
@@ -81,6 +83,10 @@ func New(c Config) *Handler {
 
 // Run keeps clients alive until ctx is done.
 func (h *Handler) Run(ctx context.Context) { h.keeper.run(ctx) }
+
+// Away returns how many connections are open and have no transport: their clients are about to
+// reconnect or to poll again, or are gone without a word.
+func (h *Handler) Away() int { return int(h.away.Load()) }
 
 // Refused returns how many requests were refused for their token, by reason.
 func (h *Handler) Refused() map[string]int64 { return h.refusals.Counts() }

@@ -93,7 +93,9 @@ func (s *stream) Receive(p []byte, text, fin bool) error {
 }
 
 // Congested tells whether the app server does not keep up.
-func (s *stream) Congested(r pairing.Resumer) bool { return s.c.pair.Server.Congested(r) }
+func (s *stream) Congested(r pairing.Resumer) bool {
+	return s.c.pair != nil && s.c.pair.Server.Congested(r)
+}
 
 // Take hands over what waits for the client, one JSON text in each message.
 func (s *stream) Take(buffer []*pairing.Shared, max int) clientconn.Out {
