@@ -125,12 +125,7 @@ func (a *App) MapHub(path string, hub any, configure ...func(*HubConfig)) (*HubC
 			return nil, fmt.Errorf("map hub %q: the name %q is taken by the hub at %q", path, h.name, other.path)
 		}
 	}
-	var at []*HubEndpoint
-	for _, e := range a.endpoints {
-		at = append(at, newHubEndpoint(h, e))
-		at[len(at)-1].negotiable.Store(true)
-	}
-	h.at.Store(&at)
+	h.connectTo(a.endpoints)
 	a.hubs[h.path] = h
 	return &HubContext{h}, nil
 }
@@ -155,7 +150,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	// The server connections outlive ctx: the last messages have to go out.
 	connected, disconnect := context.WithCancel(context.WithoutCancel(ctx))
-	a.connect(connected, hubs)
+	a.connect(connected)
 	var beating sync.WaitGroup
 	beating.Go(func() { a.keepAlive(connected, hubs) })
 
@@ -172,30 +167,30 @@ func (a *App) Run(ctx context.Context) error {
 	a.closeClients(hubs)
 	err = a.busy.wait(patience)
 	disconnect()
-	a.disconnected(hubs)
+	a.disconnected()
 	beating.Wait()
 	return err
 }
 
 // connect starts the server connections of all hubs. ctx ends them.
-func (a *App) connect(ctx context.Context, hubs []*hub) {
+func (a *App) connect(ctx context.Context) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.connected = ctx
-	for _, h := range hubs {
-		for _, e := range h.endpoints() {
+	for _, l := range a.linesLocked() {
+		for _, e := range l.endpoints() {
 			e.start(ctx)
 		}
 	}
 }
 
 // disconnected waits until all server connections have ended.
-func (a *App) disconnected(hubs []*hub) {
+func (a *App) disconnected() {
 	a.mu.Lock()
 	a.connected = nil
 	a.mu.Unlock()
-	for _, h := range hubs {
-		for _, e := range h.endpoints() {
+	for _, l := range a.lines() {
+		for _, e := range l.endpoints() {
 			<-e.ended
 		}
 	}
@@ -232,10 +227,19 @@ func (a *App) start() ([]*hub, error) {
 	return slices.Collect(maps.Values(a.hubs)), nil
 }
 
-func (a *App) mapped() []*hub {
+// lines returns all that has server connections.
+func (a *App) lines() []*line {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	return slices.Collect(maps.Values(a.hubs))
+	return a.linesLocked()
+}
+
+func (a *App) linesLocked() []*line {
+	var lines []*line
+	for _, h := range a.hubs {
+		lines = append(lines, &h.line)
+	}
+	return lines
 }
 
 func (a *App) closeClients(hubs []*hub) {
@@ -250,11 +254,11 @@ func (a *App) closeClients(hubs []*hub) {
 // Ready waits until every hub has had a connection to the service, or until ctx
 // is done. It is of use to tests and to a readiness probe.
 func (a *App) Ready(ctx context.Context) error {
-	for _, h := range a.mapped() {
+	for _, l := range a.lines() {
 		select {
-		case <-h.connectedOnce:
+		case <-l.connectedOnce:
 		case <-ctx.Done():
-			return fmt.Errorf("connect hub %q: %w", h.name, context.Cause(ctx))
+			return fmt.Errorf("connect hub %q: %w", l.name, context.Cause(ctx))
 		}
 	}
 	return nil

@@ -18,7 +18,7 @@ import (
 func (e *HubEndpoint) meetDemand(ctx context.Context) {
 	var open sync.WaitGroup
 	defer open.Wait()
-	fixed, limit := e.hub.app.config.ServerConnections, e.hub.app.config.MaxServerConnections
+	fixed, limit := e.line.app.config.ServerConnections, e.line.app.config.MaxServerConnections
 	for {
 		select {
 		case target := <-e.demand:

@@ -122,7 +122,7 @@ func (e *endpoint) same(other *endpoint) bool {
 // A HubEndpoint is a service as one hub knows it, with the hub's connections there.
 // It may be used by any goroutine.
 type HubEndpoint struct {
-	hub      *hub      // fixed, as are all up to alone
+	line     *line     // fixed, as are all up to alone
 	endpoint *endpoint //
 	log      *slog.Logger
 	alone    []*HubEndpoint
@@ -146,11 +146,11 @@ type HubEndpoint struct {
 	ended chan struct{}      // closed when they have ended
 }
 
-func newHubEndpoint(h *hub, e *endpoint) *HubEndpoint {
-	at := &HubEndpoint{hub: h, endpoint: e, log: h.log, demand: make(chan string, 1), events: make(chan *serviceprotocol.ServiceEvent, maxEvents), ended: make(chan struct{})}
+func newHubEndpoint(l *line, e *endpoint) *HubEndpoint {
+	at := &HubEndpoint{line: l, endpoint: e, log: l.log, demand: make(chan string, 1), events: make(chan *serviceprotocol.ServiceEvent, maxEvents), ended: make(chan struct{})}
 	at.alone = []*HubEndpoint{at}
-	if len(h.app.config.Endpoints) > 0 {
-		at.log = h.log.With("endpoint", e.label())
+	if len(l.app.config.Endpoints) > 0 {
+		at.log = l.log.With("endpoint", e.label())
 	}
 	at.servers.Store(new([]*serverConn))
 	at.backoff.init()
@@ -207,7 +207,7 @@ func (e *HubEndpoint) attach(s *serverConn) {
 	defer e.mu.Unlock()
 	servers := append(slices.Clone(e.connected()), s)
 	e.servers.Store(&servers)
-	e.hub.once.Do(func() { close(e.hub.connectedOnce) })
+	e.line.once.Do(func() { close(e.line.connectedOnce) })
 }
 
 func (e *HubEndpoint) detach(s *serverConn) {
@@ -221,13 +221,13 @@ func (e *HubEndpoint) detach(s *serverConn) {
 func (e *HubEndpoint) start(ctx context.Context) {
 	ctx, e.stop = context.WithCancel(ctx)
 	var work sync.WaitGroup
-	for range e.hub.app.config.ServerConnections {
+	for range e.line.app.config.ServerConnections {
 		work.Go(func() { e.keepConnected(ctx) })
 	}
 	if e.endpoint.kind == Primary {
 		work.Go(func() { e.meetDemand(ctx) })
 	}
-	if e.hub.config.OnServiceEvent != nil {
+	if e.line.onEvent != nil {
 		work.Go(func() { e.reportEvents(ctx) })
 	}
 	go func() {

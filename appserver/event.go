@@ -16,7 +16,7 @@ const maxEvents = 100
 func (e *HubEndpoint) noteEvent(m *serviceprotocol.ServiceEvent) {
 	m = &serviceprotocol.ServiceEvent{ObjectType: m.ObjectType, Kind: m.Kind, ID: strings.Clone(m.ID), Message: strings.Clone(m.Message)}
 	e.log.Warn("service event", "kind", int(m.Kind), "object", int(m.ObjectType), "id", m.ID, "message", m.Message)
-	if e.hub.config.OnServiceEvent == nil {
+	if e.line.onEvent == nil {
 		return
 	}
 	select {
@@ -45,5 +45,5 @@ func (e *HubEndpoint) reportEvent(m *serviceprotocol.ServiceEvent) {
 		}
 	}()
 	defer recovered(&err)
-	e.hub.config.OnServiceEvent(e, m)
+	e.line.onEvent(e, m)
 }

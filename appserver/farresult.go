@@ -137,8 +137,8 @@ func (h *hub) readCompletion(m *serviceprotocol.ClientCompletion, into any) erro
 }
 
 // notCompleted takes the news that a service has no answer.
-func (e *HubEndpoint) notCompleted(m *serviceprotocol.ErrorCompletion) {
-	e.hub.far.strikeIf(m.InvocationID, func(s *serverConn) bool { return s.at == e }, m.Error)
+func (h *hub) notCompleted(e *HubEndpoint, m *serviceprotocol.ErrorCompletion) {
+	h.far.strikeIf(m.InvocationID, func(s *serverConn) bool { return s.at == e }, m.Error)
 }
 
 // disconnected gives up hope for answers to what went over a connection that has ended.
@@ -196,11 +196,11 @@ func (f *farResults) failLocked(id string, r *farResult) {
 }
 
 // expectFor notes that a client of this app server is called by another one.
-func (s *serverConn) expectFor(m *serviceprotocol.ClientInvocation) {
-	c := s.client(m.ConnectionID)
+func (h *hub) expectFor(s *serverConn, m *serviceprotocol.ClientInvocation) {
+	c := h.client(s, m.ConnectionID)
 	if c == nil || !c.expectFor(strings.Clone(m.InvocationID)) {
 		_ = s.link.Post(&serviceprotocol.ErrorCompletion{
-			InvocationID: m.InvocationID, ConnectionID: m.ConnectionID, CallerServerID: s.hub.app.config.ServerID,
+			InvocationID: m.InvocationID, ConnectionID: m.ConnectionID, CallerServerID: h.app.config.ServerID,
 			Error: fmt.Sprintf("Connection '%s' does not exist.", m.ConnectionID),
 		})
 	}

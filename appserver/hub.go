@@ -3,13 +3,10 @@ package appserver
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	"switchboard/accesstoken"
 	"switchboard/hubprotocol"
@@ -19,28 +16,17 @@ import (
 // A hub is the app's struct, its methods and settings, its clients and its
 // server connections.
 type hub struct {
-	app            *App // fixed, as are all up to log
-	path           string
-	name           string // as the service knows it
+	line
+	path           string // fixed, as are all up to onDisconnected
 	config         HubConfig
 	encodings      []*encoding
 	methods        map[string]*method
 	onConnected    func(*Context) error
 	onDisconnected func(*Context, error)
-	log            *slog.Logger
 
 	clients clientTable
 	far     farResults
-
-	connectedOnce chan struct{} // closed by the first server connection
-	once          sync.Once     // for connectedOnce
-
-	at atomic.Pointer[[]*HubEndpoint] // see endpoints
 }
-
-// endpoints returns the services that the hub is connected to, or wants to be, in no
-// particular order. The slice must not be changed.
-func (h *hub) endpoints() []*HubEndpoint { return *h.at.Load() }
 
 // An encoding is a hub protocol with what is often sent in it.
 type encoding struct {
@@ -55,7 +41,8 @@ func newHub(a *App, path string, value any, configure []func(*HubConfig)) (*hub,
 	if typ == nil || typ.Kind() != reflect.Pointer || typ.Elem().Kind() != reflect.Struct || reflect.ValueOf(value).IsNil() {
 		return nil, fmt.Errorf("hub is %T, not a pointer to a struct", value)
 	}
-	h := &hub{app: a, config: a.config.HubDefaults, connectedOnce: make(chan struct{})}
+	h := &hub{config: a.config.HubDefaults}
+	h.app, h.takes = a, h
 	h.config.Filters = slices.Clip(h.config.Filters) // a hub that appends shall not write into another's
 	h.config.Allow = maps.Clone(h.config.Allow)
 	for _, f := range configure {
@@ -102,6 +89,7 @@ func (h *hub) setNames(path string) (err error) {
 		return fmt.Errorf("hub name %q: %w", h.config.Name, err)
 	}
 	h.log = h.app.config.Logger.With("hub", h.name)
+	h.resumes, h.onEvent = h.config.AllowStatefulReconnects, h.config.OnServiceEvent
 	return nil
 }
 
@@ -152,5 +140,72 @@ func (h *hub) open(server *serverConn, m *serviceprotocol.OpenConnection) {
 	h.app.clients.add()
 	if h.app.closing.Load() {
 		c.end(shutDown(c))
+	}
+}
+
+// receive takes what the service sends for clients.
+func (h *hub) receive(s *serverConn, m serviceprotocol.Message) {
+	switch m := m.(type) {
+	case *serviceprotocol.ConnectionData:
+		if c := h.client(s, m.ConnectionID); c != nil {
+			c.receiveData(m)
+		}
+	case *serviceprotocol.ConnectionReconnect:
+		if c := h.client(s, m.ConnectionID); c != nil {
+			c.partial = nil // the client sends the whole message again
+		}
+	case *serviceprotocol.OpenConnection:
+		h.open(s, m)
+	case *serviceprotocol.CloseConnection:
+		if c := h.client(s, m.ConnectionID); c != nil {
+			if m.Headers.Get(serviceprotocol.HeaderMigrateTo) != "" {
+				c.handOver(m)
+			} else {
+				c.end(closedByService(m))
+			}
+		}
+	case *serviceprotocol.ClientInvocation:
+		h.expectFor(s, m)
+	case *serviceprotocol.ClientCompletion:
+		h.completed(m)
+	case *serviceprotocol.ErrorCompletion:
+		h.notCompleted(s.at, m)
+	case *serviceprotocol.ServiceMapping:
+		h.far.located(m)
+	}
+}
+
+// client returns one of the clients that a server connection carries.
+func (h *hub) client(s *serverConn, id string) *client {
+	if c := h.clients.get(id); c != nil && c.server == s {
+		return c
+	}
+	return nil
+}
+
+func (h *hub) offline(s *serverConn, node string) {
+	h.drop(s, func(c *client) bool { return node == "" || c.node == node }, errInstanceGone)
+	h.far.lose(node)
+}
+
+func (h *hub) ended(s *serverConn, err error) {
+	h.far.disconnected(s)
+	h.drop(s, func(*client) bool { return true }, err)
+}
+
+// drop ends those clients of a server connection that match.
+func (h *hub) drop(s *serverConn, match func(*client) bool, err error) {
+	for _, c := range h.clients.appendTo(nil) {
+		if c.server == s && match(c) {
+			c.end(lost(err))
+		}
+	}
+}
+
+func (h *hub) leave(e *HubEndpoint) {
+	for _, c := range h.clients.appendTo(nil) {
+		if c.server.at == e {
+			c.end(shutDown(c))
+		}
 	}
 }

@@ -39,14 +39,14 @@ func (a *App) keepAlive(ctx context.Context, hubs []*hub) {
 		}
 		if now.Sub(asked) >= statusInterval {
 			asked = now
-			askStatus(hubs)
+			a.askStatus()
 		}
 	}
 }
 
-func askStatus(hubs []*hub) {
-	for _, h := range hubs {
-		for _, e := range h.endpoints() {
+func (a *App) askStatus() {
+	for _, l := range a.lines() {
+		for _, e := range l.endpoints() {
 			e.ask(serviceprotocol.PingStatus, "1")
 		}
 	}

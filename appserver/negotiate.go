@@ -50,7 +50,7 @@ func (h *hub) negotiate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// Not json.Marshal, which would escape the & of the URL once more.
-	body, err := negotiate.Redirect{URL: to.clientURL(r), AccessToken: token}.MarshalJSON()
+	body, err := negotiate.Redirect{URL: h.clientURL(to, r), AccessToken: token}.MarshalJSON()
 	if err != nil {
 		h.refuse(w, err)
 		return
@@ -96,10 +96,10 @@ func answer(w http.ResponseWriter, status int, text string) {
 
 // clientURL returns where the client shall go: the service, with the hub's path
 // and the client's own query, which the hub gets to see again.
-func (e *HubEndpoint) clientURL(r *http.Request) string {
+func (h *hub) clientURL(e *HubEndpoint, r *http.Request) string {
 	var b strings.Builder
-	b.WriteString(e.endpoint.clientBase(r, e.hub.name))
-	if path := e.hub.path; path != "" {
+	b.WriteString(e.endpoint.clientBase(r, h.name))
+	if path := h.path; path != "" {
 		b.WriteString("&" + parameterPath + "=" + url.QueryEscape(path))
 	}
 	if r.URL.RawQuery != "" {

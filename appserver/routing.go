@@ -114,8 +114,8 @@ func (h *hub) negotiateEndpoint(r *http.Request) (*HubEndpoint, error) {
 		return nil, err
 	case e == nil:
 		return nil, &HTTPError{Status: http.StatusInternalServerError, Text: "Unable to get the negotiate endpoint"}
-	case e.hub != h:
-		return nil, fmt.Errorf("the NegotiateRouter has chosen an endpoint of hub %q", e.hub.name)
+	case e.line != &h.line:
+		return nil, fmt.Errorf("the NegotiateRouter has chosen an endpoint of hub %q", e.line.name)
 	}
 	return e, nil
 }
@@ -135,7 +135,7 @@ func (p *ClientProxy) targets() ([]*HubEndpoint, error) {
 	if router == nil {
 		return all, nil
 	}
-	t := targets{hub: p.hub}
+	t := targets{line: &p.hub.line}
 	switch p.kind {
 	case toAll:
 		t.add(router.ForBroadcast(all))
@@ -165,7 +165,7 @@ func (h *hub) connectionTargets(id string) ([]*HubEndpoint, error) {
 	if h.app.config.MessageRouter == nil {
 		return h.endpoints(), nil
 	}
-	t := targets{hub: h}
+	t := targets{line: &h.line}
 	t.add(h.app.config.MessageRouter.ForConnection(id, h.endpoints()))
 	return t.list, t.check()
 }
@@ -181,7 +181,7 @@ func (g HubGroups) targets(connectionID, group string) ([]*HubEndpoint, error) {
 
 // targets collects what a MessageRouter chooses.
 type targets struct {
-	hub   *hub
+	line  *line
 	list  []*HubEndpoint
 	fault error
 }
@@ -189,7 +189,7 @@ type targets struct {
 func (t *targets) add(chosen []*HubEndpoint) {
 next:
 	for _, e := range chosen {
-		if e == nil || e.hub != t.hub {
+		if e == nil || e.line != t.line {
 			t.fault = errors.New("the MessageRouter has chosen an endpoint of another hub")
 			return
 		}
@@ -211,7 +211,7 @@ func (t *targets) check() error {
 
 // send has a message sent to services. It fails if none takes it. One whose connections
 // are congested holds up the sender and not the others.
-func (h *hub) send(ctx context.Context, to []*HubEndpoint, via *serverConn, key string, send sender) error {
+func (l *line) send(ctx context.Context, to []*HubEndpoint, via *serverConn, key string, send sender) error {
 	if len(to) == 1 {
 		return to[0].send(ctx, via, key, send)
 	}

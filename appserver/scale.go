@@ -59,7 +59,7 @@ func (a *App) SetEndpoints(ctx context.Context, list []ServiceEndpoint) error {
 // A scaling is a change of endpoints.
 type scaling struct {
 	app            *App
-	hubs           []*hub
+	lines          []*line
 	connected      context.Context // of the server connections; nil if the app does not run yet
 	added, removed []*HubEndpoint
 }
@@ -84,16 +84,16 @@ func (a *App) beginScale(wanted []*endpoint) (*scaling, error) {
 		}
 	}
 	a.endpoints = wanted
-	for _, h := range a.hubs {
-		s.hubs = append(s.hubs, h)
-		all := slices.Clone(h.endpoints())
+	s.lines = a.linesLocked()
+	for _, l := range s.lines {
+		all := slices.Clone(l.endpoints())
 		for _, e := range all {
 			if !kept[e.endpoint] {
 				s.removed = append(s.removed, e)
 			}
 		}
 		for _, e := range fresh {
-			at := newHubEndpoint(h, e)
+			at := newHubEndpoint(l, e)
 			s.added, all = append(s.added, at), append(all, at)
 			if a.connected != nil {
 				at.start(a.connected)
@@ -101,7 +101,7 @@ func (a *App) beginScale(wanted []*endpoint) (*scaling, error) {
 				at.negotiable.Store(true)
 			}
 		}
-		h.at.Store(&all)
+		l.at.Store(&all)
 	}
 	return s, nil
 }
@@ -119,16 +119,16 @@ func (s *scaling) agree(ctx context.Context) {
 	if len(s.added) == 0 {
 		return
 	}
-	for _, h := range s.hubs {
-		for _, e := range h.endpoints() {
+	for _, l := range s.lines {
+		for _, e := range l.endpoints() {
 			e.list.Store(nil)
 		}
 	}
 	s.poll(ctx, func() bool {
 		agreed := true
-		for _, h := range s.hubs {
+		for _, l := range s.lines {
 			var first *serverList
-			for _, e := range h.endpoints() {
+			for _, e := range l.endpoints() {
 				if slices.Contains(s.removed, e) {
 					continue
 				}
@@ -164,11 +164,7 @@ func (s *scaling) leaveOne(ctx context.Context, e *HubEndpoint) {
 		e.ask(serviceprotocol.PingStatus, "1")
 		return !e.Online() || asked && !e.Active() && e.Stats().Clients == 0
 	})
-	for _, c := range e.hub.clients.appendTo(nil) {
-		if c.server.at == e {
-			c.end(shutDown(c))
-		}
-	}
+	e.line.takes.leave(e)
 	ending, cancel := context.WithTimeout(s.connected, shutdownWait)
 	defer cancel()
 	s.poll(ending, func() bool { return e.Stats().Clients == 0 })
@@ -193,8 +189,8 @@ func (s *scaling) poll(ctx context.Context, ready func() bool) {
 func (s *scaling) finish() {
 	s.app.mu.Lock()
 	defer s.app.mu.Unlock()
-	for _, h := range s.hubs {
-		rest := slices.DeleteFunc(slices.Clone(h.endpoints()), func(e *HubEndpoint) bool { return slices.Contains(s.removed, e) })
-		h.at.Store(&rest)
+	for _, l := range s.lines {
+		rest := slices.DeleteFunc(slices.Clone(l.endpoints()), func(e *HubEndpoint) bool { return slices.Contains(s.removed, e) })
+		l.at.Store(&rest)
 	}
 }

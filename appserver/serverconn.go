@@ -36,9 +36,9 @@ const (
 // has its own, and tells when it is over.
 const resumePatience = 3 * time.Second
 
-// A serverConn is one connection of a hub to the service.
+// A serverConn is one connection to the service.
 type serverConn struct {
-	hub     *hub
+	line    *line
 	at      *HubEndpoint
 	link    *mux.Conn
 	stream  *mux.Resumable // below link; nil if the service cannot resume the connection
@@ -56,8 +56,8 @@ type serverConn struct {
 func (e *HubEndpoint) dial(ctx context.Context, kind serviceprotocol.ConnectionType, target string) (*serverConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	h := e.hub
-	address := e.endpoint.address.Load().ServerURL(h.name, newConnectionID())
+	l := e.line
+	address := l.serverURL(e.endpoint.address.Load(), newConnectionID())
 	if target != "" {
 		address += "&target=" + url.QueryEscape(target)
 	}
@@ -65,7 +65,7 @@ func (e *HubEndpoint) dial(ctx context.Context, kind serviceprotocol.ConnectionT
 	if err != nil {
 		return nil, err
 	}
-	s := &serverConn{hub: h, at: e, finished: make(chan struct{}), ended: make(chan struct{})}
+	s := &serverConn{line: l, at: e, finished: make(chan struct{}), ended: make(chan struct{})}
 	stream := mux.WebSocket(socket)
 	if response.Header.Get(serviceprotocol.HeaderResume) != "" {
 		s.stream = mux.NewResumable(socket, resumePatience, func(ctx context.Context, received int64) (*websocket.Conn, int64, error) {
@@ -78,10 +78,10 @@ func (e *HubEndpoint) dial(ctx context.Context, kind serviceprotocol.ConnectionT
 		Malformed: func(err error) { e.log.Warn("service message skipped", "error", err) },
 	})
 	request := &serviceprotocol.HandshakeRequest{Version: serviceprotocol.Version, ConnectionType: kind}
-	if h.app.config.Shutdown == MigrateClients {
+	if l.app.config.Shutdown == MigrateClients && !l.aspNet {
 		request.MigrationLevel = serviceprotocol.MigrationShutdownOnly
 	}
-	if h.config.AllowStatefulReconnects {
+	if l.resumes {
 		request.AllowStatefulReconnects = new(true)
 	}
 	if err := s.link.Handshake(ctx, request); err != nil {
@@ -93,7 +93,7 @@ func (e *HubEndpoint) dial(ctx context.Context, kind serviceprotocol.ConnectionT
 
 // upgrade opens a WebSocket for a server connection. resume is what HeaderResume shall say.
 func (e *HubEndpoint) upgrade(ctx context.Context, address, resume string) (*websocket.Conn, *http.Response, error) {
-	header, err := e.hub.app.serverHeader(e.endpoint.address.Load(), e.hub.name)
+	header, err := e.line.serverHeader(e.endpoint.address.Load())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -126,10 +126,15 @@ func (e *HubEndpoint) resume(ctx context.Context, address string, received int64
 // serverHeader is that of the WebSocket request.
 //
 // Source: azure-signalr ConnectionFactory.cs, ServiceConnection.cs.
-func (a *App) serverHeader(service *accesstoken.Endpoint, hub string) (http.Header, error) {
+func (l *line) serverHeader(service *accesstoken.Endpoint) (http.Header, error) {
+	a := l.app
+	audience := service.ServerAudience(l.name)
+	if l.aspNet {
+		audience = service.AspNetServerAudience(l.name)
+	}
 	now := time.Now()
 	token, err := accesstoken.Sign(service.AccessKey, a.config.TokenAlgorithm, accesstoken.Token{
-		Audience:  service.ServerAudience(hub),
+		Audience:  audience,
 		IssuedAt:  now,
 		NotBefore: now,
 		Expires:   now.Add(a.config.TokenLifetime),
@@ -168,8 +173,7 @@ func (s *serverConn) serve(ctx context.Context) error {
 	err := s.link.Serve(ctx, s.handle)
 	s.at.detach(s)
 	s.endAcks()
-	s.hub.far.disconnected(s)
-	s.drop(func(*client) bool { return true }, fmt.Errorf("%w: %w", ErrServerConnectionLost, err))
+	s.line.takes.ended(s, fmt.Errorf("%w: %w", ErrServerConnectionLost, err))
 	return err
 }
 
@@ -183,32 +187,6 @@ func (s *serverConn) online() bool { return s.writable() && (s.stream == nil || 
 // whose hub is slow holds up nobody else.
 func (s *serverConn) handle(_ context.Context, m serviceprotocol.Message) error {
 	switch m := m.(type) {
-	case *serviceprotocol.ConnectionData:
-		if c := s.client(m.ConnectionID); c != nil {
-			c.receiveData(m)
-		}
-	case *serviceprotocol.ConnectionReconnect:
-		if c := s.client(m.ConnectionID); c != nil {
-			c.partial = nil // the client sends the whole message again
-		}
-	case *serviceprotocol.OpenConnection:
-		s.hub.open(s, m)
-	case *serviceprotocol.CloseConnection:
-		if c := s.client(m.ConnectionID); c != nil {
-			if m.Headers.Get(serviceprotocol.HeaderMigrateTo) != "" {
-				c.handOver(m)
-			} else {
-				c.end(closedByService(m))
-			}
-		}
-	case *serviceprotocol.ClientInvocation:
-		s.expectFor(m)
-	case *serviceprotocol.ClientCompletion:
-		s.hub.completed(m)
-	case *serviceprotocol.ErrorCompletion:
-		s.at.notCompleted(m)
-	case *serviceprotocol.ServiceMapping:
-		s.hub.far.located(m)
 	case *serviceprotocol.Ping:
 		s.handlePing(m)
 	case *serviceprotocol.Ack:
@@ -217,25 +195,10 @@ func (s *serverConn) handle(_ context.Context, m serviceprotocol.Message) error 
 		s.handleError(m)
 	case *serviceprotocol.ServiceEvent:
 		s.at.noteEvent(m)
+	default:
+		s.line.takes.receive(s, m)
 	}
 	return nil
-}
-
-// client returns one of the clients that this connection carries.
-func (s *serverConn) client(id string) *client {
-	if c := s.hub.clients.get(id); c != nil && c.server == s {
-		return c
-	}
-	return nil
-}
-
-// drop ends those clients of the connection that match.
-func (s *serverConn) drop(match func(*client) bool, err error) {
-	for _, c := range s.hub.clients.appendTo(nil) {
-		if c.server == s && match(c) {
-			c.end(lost(err))
-		}
-	}
 }
 
 // handleError does as the .NET SDK: the connection is read on, but nothing is
@@ -260,8 +223,7 @@ func (s *serverConn) handlePing(m *serviceprotocol.Ping) {
 		return
 	}
 	if node, ok := m.Get(serviceprotocol.PingOffline); ok {
-		s.drop(func(c *client) bool { return node == "" || c.node == node }, errInstanceGone)
-		s.hub.far.lose(node)
+		s.line.takes.offline(s, node)
 		return
 	}
 	if answer, _ := m.Get(serviceprotocol.PingShutdown); answer == "finack" {
@@ -280,7 +242,7 @@ func (s *serverConn) handlePing(m *serviceprotocol.Ping) {
 // keepAlivePing tells the service how many clients there are.
 func (s *serverConn) keepAlivePing() *serviceprotocol.Ping {
 	return &serviceprotocol.Ping{Messages: []string{
-		serviceprotocol.PingClientsInHub, strconv.FormatInt(s.hub.app.clients.n.Load(), 10),
+		serviceprotocol.PingClientsInHub, strconv.FormatInt(s.line.app.clients.n.Load(), 10),
 		serviceprotocol.PingClients, strconv.FormatInt(s.clients.Load(), 10),
 	}}
 }

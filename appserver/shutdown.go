@@ -45,10 +45,14 @@ func (a *App) drain(ctx context.Context, hubs []*hub) {
 		return
 	}
 	var told sync.WaitGroup
-	for _, h := range hubs {
-		for _, e := range h.endpoints() {
+	for _, l := range a.lines() {
+		fin := goodbyes[a.config.Shutdown]
+		if l.aspNet {
+			fin = goodbyes[WaitForClientsClose] // its clients cannot be moved
+		}
+		for _, e := range l.endpoints() {
 			if e.endpoint.kind == Primary {
-				told.Go(func() { e.sayFin(ctx, goodbyes[a.config.Shutdown]) })
+				told.Go(func() { e.sayFin(ctx, fin) })
 			}
 		}
 	}
