@@ -11,6 +11,7 @@ const (
 
 	ClaimApplication    = "asrs.s.apn"     // classic: application name
 	ClaimVersion        = "asrs.s.vn"      // classic: version of the SDK, a.b.c.d
+	ClaimAspNetHubs     = "asrs.s.hubs"    // classic, our own: hubs that the client may listen to, with blanks between them; all without it
 	ClaimUserID         = "asrs.s.uid"     // user id; may be the empty string
 	ClaimServerName     = "asrs.s.sn"      // id of the app server that the client sticks to
 	ClaimSticky         = "asrs.s.ssticky" // Preferred or Required

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -42,11 +41,12 @@ type App struct {
 
 	scaling sync.Mutex // held by SetEndpoints
 
-	mu        sync.RWMutex
-	hubs      map[string]*hub // by path; guarded by mu, and fixed once started
-	endpoints []*endpoint     // guarded by mu, as are all below
-	started   bool
-	connected context.Context // of the server connections; nil before Run and when it ends
+	mu          sync.RWMutex
+	hubs        []*hub       // guarded by mu, and fixed once started, as is application
+	application *application // for clients of ASP.NET SignalR; nil unless a hub is for them
+	endpoints   []*endpoint  // guarded by mu, as are all below
+	started     bool
+	connected   context.Context // of the server connections; nil before Run and when it ends
 }
 
 // New returns an app without hubs. The error tells every mistake in config,
@@ -56,7 +56,7 @@ func New(config Config) (*App, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure app server: %w", err)
 	}
-	a := &App{config: config, endpoints: endpoints, embedded: endpoints[0].embedded, hubs: map[string]*hub{}, stopped: make(chan struct{})}
+	a := &App{config: config, endpoints: endpoints, embedded: endpoints[0].embedded, stopped: make(chan struct{})}
 	a.stop, a.doStop = context.WithCancel(context.Background())
 	a.haste, a.doHaste = context.WithCancel(context.Background())
 	a.busy.idle, a.clients.idle = make(chan struct{}, 1), make(chan struct{}, 1)
@@ -109,25 +109,52 @@ func New(config Config) (*App, error) {
 // Every mistake is an error that names the method and the parameter.
 func (a *App) MapHub(path string, hub any, configure ...func(*HubConfig)) (*HubContext, error) {
 	h, err := newHub(a, path, hub, configure)
+	if err == nil {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		err = a.mapLocked(h)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("map hub %q: %w", path, err)
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	return &HubContext{h}, nil
+}
+
+func (a *App) mapLocked(h *hub) error {
 	if a.started {
-		return nil, fmt.Errorf("map hub %q: the app runs already", path)
+		return errors.New("the app runs already")
 	}
-	for _, other := range a.hubs {
-		switch {
-		case other.path == h.path:
-			return nil, fmt.Errorf("map hub %q: the path has a hub already", path)
-		case other.name == h.name:
-			return nil, fmt.Errorf("map hub %q: the name %q is taken by the hub at %q", path, h.name, other.path)
+	var at []*endpoint // of the hub's own connections
+	if h.config.Generations&AspNetCore != 0 {
+		at = a.endpoints
+		for _, other := range a.hubs {
+			switch {
+			case other.config.Generations&AspNetCore == 0:
+			case other.path == h.path:
+				return errors.New("the path has a hub already")
+			case other.name == h.name:
+				return fmt.Errorf("the name %q is taken by the hub at %q", h.name, other.path)
+			}
 		}
 	}
-	h.connectTo(a.endpoints)
-	a.hubs[h.path] = h
-	return &HubContext{h}, nil
+	if h.config.Generations&AspNet != 0 {
+		if a.config.ApplicationName == "" {
+			return fmt.Errorf("%s is required for hubs for clients of ASP.NET SignalR", "Config.ApplicationName")
+		}
+		application := a.application
+		if application == nil {
+			application = newApplication(a)
+			application.connectTo(a.endpoints)
+		}
+		if err := application.add(h); err != nil {
+			return err
+		}
+		a.application = application
+		h.sends.connectTo(a.endpoints)
+	}
+	h.connectTo(at)
+	a.hubs = append(a.hubs, h)
+	return nil
 }
 
 // Run connects the hubs to the service and keeps them connected until ctx is
@@ -224,7 +251,7 @@ func (a *App) start() ([]*hub, error) {
 		return nil, errors.New("run app server: Run was called before")
 	}
 	a.started = true
-	return slices.Collect(maps.Values(a.hubs)), nil
+	return slices.Clone(a.hubs), nil
 }
 
 // lines returns all that has server connections.
@@ -237,7 +264,15 @@ func (a *App) lines() []*line {
 func (a *App) linesLocked() []*line {
 	var lines []*line
 	for _, h := range a.hubs {
-		lines = append(lines, &h.line)
+		if h.config.Generations&AspNetCore != 0 {
+			lines = append(lines, &h.line)
+		}
+		if h.sends != nil {
+			lines = append(lines, h.sends)
+		}
+	}
+	if a.application != nil {
+		lines = append(lines, &a.application.line)
 	}
 	return lines
 }
@@ -248,6 +283,9 @@ func (a *App) closeClients(hubs []*hub) {
 		for _, c := range h.clients.appendTo(nil) {
 			c.end(shutDown(c))
 		}
+	}
+	if a.application != nil {
+		a.application.closeAll()
 	}
 }
 
@@ -264,8 +302,9 @@ func (a *App) Ready(ctx context.Context) error {
 	return nil
 }
 
-// ServeHTTP answers negotiate requests at POST {path}/negotiate for every hub,
-// and passes /client/ on to Config.Service. Anything else is 404. Cross-origin
+// ServeHTTP answers negotiate requests at POST {path}/negotiate for every hub, and for
+// clients of ASP.NET SignalR below Config.AspNetPath, where the script with the proxies of their
+// hubs is as well (hubs). It passes /client/ and /aspnetclient/ on to Config.Service. Anything else is 404. Cross-origin
 // clients need CORS headers, which are left to the app.
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.embedded != nil && isClientPath(r.URL.Path) {
@@ -273,13 +312,19 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.mu.RLock()
-	h := a.hubs[strings.TrimSuffix(r.URL.Path, negotiate.Path(""))]
+	hubs, application := a.hubs, a.application
 	a.mu.RUnlock()
-	if h == nil || !strings.HasSuffix(r.URL.Path, negotiate.Path("")) {
-		http.NotFound(w, r)
-		return
+	if path, ok := strings.CutSuffix(r.URL.Path, negotiate.Path("")); ok {
+		for _, h := range hubs {
+			if h.path == path && h.config.Generations&AspNetCore != 0 {
+				h.negotiate(w, r)
+				return
+			}
+		}
 	}
-	h.negotiate(w, r)
+	if application == nil || !application.serveHTTP(w, r) {
+		http.NotFound(w, r)
+	}
 }
 
 // inflight counts work. It differs from a WaitGroup in that waiting can be

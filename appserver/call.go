@@ -37,13 +37,16 @@ func (c *client) bind(e *encoding, m *hubprotocol.Invocation, streaming bool) ca
 		k.fault = clientText(failed(), Errorf("Method does not exist."), detailed)
 		return k
 	}
+	if one := k.method.taking(len(m.Arguments)); one != nil {
+		k.method = one
+	}
 	var err error
 	if k.frame, err = k.method.bind(e, m.Arguments); err != nil {
 		k.fault = clientText(failed(), err, detailed)
 		return k
 	}
 	switch n := len(m.StreamIDs); {
-	case !c.allowed(k.method):
+	case !c.hub.allowed(&c.context, k.method):
 		k.fault = fmt.Sprintf("Failed to invoke '%s' because user is unauthorized", m.Target)
 	case k.method.stream != gostream.None && !streaming:
 		k.fault = fmt.Sprintf("The client attempted to invoke the streaming '%s' method with a non-streaming invocation.", m.Target)
@@ -62,19 +65,19 @@ func (c *client) bind(e *encoding, m *hubprotocol.Invocation, streaming bool) ca
 
 // allowed tells whether the client may call the method. A rule that panics is broken,
 // and allows nothing.
-func (c *client) allowed(m *method) (ok bool) {
-	rule := c.hub.config.Allow[m.goName]
+func (h *hub) allowed(ctx *Context, m *method) (ok bool) {
+	rule := h.config.Allow[m.goName]
 	if rule == nil {
 		return true
 	}
 	var err error
 	defer func() {
 		if err != nil {
-			c.logFailure("Allow of "+m.name, err)
+			h.logFailure(ctx.peer.id, "Allow of "+m.name, err)
 		}
 	}()
 	defer recovered(&err)
-	return rule(&c.context)
+	return rule(ctx)
 }
 
 func unexpected(target string) string {
@@ -90,20 +93,20 @@ func (c *client) runInTurn(k call) (slot bool) {
 	var ctx *Context
 	switch k.method.context {
 	case connectionContext:
-		ctx = &Context{Context: c.context.Context, client: c}
+		ctx = c.newContext(c.context.Context)
 	case callContext:
 		life, cancel := context.WithCancel(c.context.Context)
 		defer cancel()
 		if c.cancellable(k.id, cancel) {
 			defer c.notCancellable(k.id)
 		}
-		ctx = &Context{Context: life, client: c}
+		ctx = c.newContext(life)
 	default:
 		if len(c.hub.config.Filters) == 0 {
 			c.run(nil, k)
 			return true
 		}
-		ctx = &Context{Context: c.context.Context, client: c}
+		ctx = c.newContext(c.context.Context)
 	}
 	ctx.slot.Store(true)
 	c.run(ctx, k)
@@ -122,7 +125,7 @@ func (c *client) run(ctx *Context, k call) {
 	if c.traced {
 		began = time.Now()
 	}
-	value, err := c.invoke(ctx, k)
+	value, err := c.hub.invoke(ctx, k.method, k.frame)
 	if c.traced {
 		c.hub.log.Info("diagnostic client called", "connection_id", c.id, "method", k.method.name, "took", time.Since(began), "error", err)
 	}
@@ -160,14 +163,16 @@ func (c *client) complete(k call, result any, fault string) {
 }
 
 // logFailure tells the operator what the client may not see.
-func (c *client) logFailure(what string, err error) {
+func (c *client) logFailure(what string, err error) { c.hub.logFailure(c.id, what, err) }
+
+func (h *hub) logFailure(connectionID, what string, err error) {
 	if shown, ok := errors.AsType[*HubError](err); ok {
-		c.hub.log.Debug("hub call failed", "connection_id", c.id, "method", what, "error", shown)
+		h.log.Debug("hub call failed", "connection_id", connectionID, "method", what, "error", shown)
 		return
 	}
-	attributes := []slog.Attr{slog.String("connection_id", c.id), slog.String("method", what), slog.Any("error", err)}
+	attributes := []slog.Attr{slog.String("connection_id", connectionID), slog.String("method", what), slog.Any("error", err)}
 	if p, ok := errors.AsType[*panicError](err); ok {
 		attributes = append(attributes, slog.String("stack", string(p.stack)))
 	}
-	c.hub.log.LogAttrs(context.Background(), slog.LevelError, "hub call failed", attributes...)
+	h.log.LogAttrs(context.Background(), slog.LevelError, "hub call failed", attributes...)
 }

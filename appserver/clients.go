@@ -119,7 +119,15 @@ func (p ClientProxy) Send(ctx context.Context, target string, args ...any) error
 	if p.nobody() {
 		return nil
 	}
-	if err := p.send(ctx, "", target, args); err != nil {
+	to := p.reaches()
+	var faults []error
+	if to&AspNetCore != 0 {
+		faults = append(faults, p.send(ctx, "", target, args))
+	}
+	if to&AspNet != 0 {
+		faults = append(faults, p.sendAspNet(ctx, target, args))
+	}
+	if err := errors.Join(faults...); err != nil {
 		return fmt.Errorf("send %q: %w", target, err)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"switchboard/accesstoken"
@@ -40,11 +41,15 @@ type Config struct {
 	Service Service
 
 	// ApplicationName keeps hubs of the same name apart when several apps share
-	// a service. Letters, digits and _. Default: none.
+	// a service. Letters, digits and _. Hubs for clients of ASP.NET SignalR need it. Default: none.
 	ApplicationName string
 
+	// AspNetPath is where clients of ASP.NET SignalR find the app, and in it the hubs whose
+	// HubConfig.Generations has AspNet. Default /signalr, as those clients take it to be.
+	AspNetPath string
+
 	// ServerConnections is the number of connections to the service for each
-	// hub. More of them spread the load of a busy hub; each client uses one.
+	// hub, and, if there are hubs for clients of ASP.NET SignalR, for the application. More of them spread the load of a busy hub; each client uses one.
 	// Default 5.
 	ServerConnections int
 
@@ -142,6 +147,9 @@ func (c *Config) check() ([]*endpoint, error) {
 	if _, err := accesstoken.HubName(c.ApplicationName, "hub"); err != nil {
 		mistakes = append(mistakes, fmt.Errorf("ApplicationName: %w", err))
 	}
+	if path := strings.TrimSuffix(c.AspNetPath, "/"); !strings.HasPrefix(path, "/") {
+		mistakes = append(mistakes, fmt.Errorf("%s: %q does not begin with / and have something behind it", "AspNetPath", c.AspNetPath))
+	}
 	if c.ServerConnections < 0 {
 		mistakes = append(mistakes, errors.New("ServerConnections: must not be negative"))
 	}
@@ -208,6 +216,7 @@ func (c *Config) endpoints() ([]*endpoint, error) {
 
 func (c *Config) setDefaults() {
 	setDefault(&c.ServerConnections, 5)
+	setDefault(&c.AspNetPath, "/signalr")
 	setDefault(&c.ShutdownTimeout, 30*time.Second)
 	setDefault(&c.ScaleTimeout, 5*time.Minute)
 	setDefault(&c.TokenLifetime, time.Hour)

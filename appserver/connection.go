@@ -3,7 +3,6 @@ package appserver
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,19 +22,11 @@ import (
 // meets a call which may not run yet parks, and the call that returns next takes
 // over.
 type client struct {
-	context Context // for the hub; fixed, as are all up to opened
+	peer
+	context Context // for the hub; fixed, as are all to the empty line
 	cancel  context.CancelCauseFunc
 	hub     *hub
-	server  *serverConn
-	id      string
-	user    string
-	claims  []Claim
-	traced  bool      // it is a diagnostic client
-	node    string    // the service instance that holds the client's socket
-	since   time.Time // when the service opened the connection
-	opened  []byte    // OpenConnection, which the strings above are parts of
 
-	items    sync.Map
 	encoding atomic.Pointer[encoding] // nil until the handshake
 	heard    atomic.Int64             // when bytes last came, in Unix nanoseconds
 	pinged   atomic.Int64             // when a ping was last sent; 0 until the handshake is answered
@@ -67,24 +58,19 @@ type client struct {
 }
 
 func newClient(h *hub, server *serverConn, m *serviceprotocol.OpenConnection) *client {
-	body, m := cloneOpen(m)
-	c := &client{
-		hub:    h,
-		server: server,
-		id:     m.ConnectionID,
-		user:   userID(m.Claims),
-		claims: userClaims(m.Claims),
-		traced: strings.EqualFold(m.Headers.Get(serviceprotocol.HeaderDiagnosticClient), "true"),
-		node:   m.Headers.Get("Asrs-Instance-Id"),
-		since:  time.Now(),
-		opened: body,
-	}
+	c := &client{hub: h}
+	m = c.introduce(server, m)
 	if from := m.Headers.Get(serviceprotocol.HeaderMigrateFrom); from != "" {
 		c.moving = &migration{from: from}
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
-	c.context, c.cancel = Context{Context: ctx, client: c}, cancel
+	c.context, c.cancel = Context{Context: ctx, peer: &c.peer, hub: h, client: c}, cancel
 	return c
+}
+
+// newContext returns a context of the client with the life of ctx.
+func (c *client) newContext(ctx context.Context) *Context {
+	return &Context{Context: ctx, peer: &c.peer, hub: c.hub, client: c}
 }
 
 // receiveData takes what the service sends for the client. A part of a message waits

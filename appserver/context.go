@@ -1,7 +1,6 @@
 package appserver
 
 import (
-	"bytes"
 	"context"
 	"net/http"
 	"net/url"
@@ -23,30 +22,33 @@ import (
 // takes a context.Context.
 type Context struct {
 	context.Context
-	client *client
+	peer   *peer
+	hub    *hub
+	client *client     // nil for a client of ASP.NET SignalR
+	aspNet *aspNetCall // nil for one of ASP.NET Core SignalR
 	slot   atomic.Bool // the call holds others up
 }
 
 // ConnectionID returns the id of the client's connection. It is no secret, and
 // clients see it too.
-func (c *Context) ConnectionID() string { return c.client.id }
+func (c *Context) ConnectionID() string { return c.peer.id }
 
 // UserID returns the user that the client belongs to, as Identity.UserID told, or
 // "" for nobody.
-func (c *Context) UserID() string { return c.client.user }
+func (c *Context) UserID() string { return c.peer.user }
 
 // Diagnostic tells whether HubConfig.DiagnosticClientFilter has chosen the client.
-func (c *Context) Diagnostic() bool { return c.client.traced }
+func (c *Context) Diagnostic() bool { return c.peer.traced }
 
 // Claims returns what the client's token says about the user, without the claims
 // that are between SDK and service. Types have their short names, such as "role",
 // where a token has two names for one thing. The slice must not be changed.
-func (c *Context) Claims() []Claim { return c.client.claims }
+func (c *Context) Claims() []Claim { return c.peer.claims }
 
 // Claim returns the first claim of a type, named short or long, or "".
 func (c *Context) Claim(typ string) string {
 	short := accesstoken.ShortName(accesstoken.LongName(typ)) // "sub" and "roles" have another name here
-	for _, claim := range c.client.claims {
+	for _, claim := range c.peer.claims {
 		if claim.Type == short {
 			return claim.Value
 		}
@@ -58,7 +60,7 @@ func (c *Context) Claim(typ string) string {
 // them anew each time.
 func (c *Context) Header() http.Header {
 	header := http.Header{}
-	for _, h := range c.client.request().Headers {
+	for _, h := range c.peer.request().Headers {
 		for _, value := range h.Values {
 			header.Add(h.Name, value)
 		}
@@ -69,7 +71,7 @@ func (c *Context) Header() http.Header {
 // Query returns the query of the client's URL. It has some parameters that
 // negotiate added, such as "asrs.op". It is read anew each time.
 func (c *Context) Query() url.Values {
-	query, _ := url.ParseQuery(strings.TrimPrefix(c.client.request().QueryString, "?"))
+	query, _ := url.ParseQuery(strings.TrimPrefix(c.peer.request().QueryString, "?"))
 	return query
 }
 
@@ -78,46 +80,39 @@ func (c *Context) Path() string { return c.Query().Get(parameterPath) }
 
 // RemoteAddr returns the client's IP address as the service saw it, or "".
 func (c *Context) RemoteAddr() string {
-	first, _, _ := strings.Cut(c.client.request().Headers.Get("X-Forwarded-For"), ",")
+	first, _, _ := strings.Cut(c.peer.request().Headers.Get("X-Forwarded-For"), ",")
 	return strings.TrimSpace(first)
 }
 
 // Items is a place for what the hub wants to remember of the client until it is
 // gone.
-func (c *Context) Items() *sync.Map { return &c.client.items }
+func (c *Context) Items() *sync.Map { return &c.peer.items }
 
 // Clients returns the ways to address clients of the hub.
 func (c *Context) Clients() CallerClients {
-	return CallerClients{HubClients{c.client.hub, c.client.server, c}, c.client.id}
+	return CallerClients{HubClients{c.hub, c.peer.server, c}, c.peer.id}
 }
 
 // Groups returns the hub's groups.
 func (c *Context) Groups() CallerGroups {
-	return CallerGroups{HubGroups{c.client.hub, c.client.server}, c.client.id}
+	return CallerGroups{HubGroups{c.hub, c.peer.server}, c.peer.id}
 }
 
 // Abort closes the client's connection. The client does not reconnect by itself.
-func (c *Context) Abort() { c.client.end(aborted(c.client)) }
-
-// request reads what OpenConnection said. It is kept as bytes, because most
-// clients are idle and few hubs ask.
-func (c *client) request() *serviceprotocol.OpenConnection {
-	m, err := serviceprotocol.Parse(c.opened)
-	if err != nil {
-		return &serviceprotocol.OpenConnection{} // it was read before, so it can be read now
+func (c *Context) Abort() {
+	if c.aspNet != nil {
+		c.aspNet.client.end("")
+		return
 	}
-	return m.(*serviceprotocol.OpenConnection)
+	c.client.end(aborted(c.client))
 }
 
-// cloneOpen frees m from the receive buffer: the result is its bytes and what
-// they say, which aliases them.
-func cloneOpen(m *serviceprotocol.OpenConnection) ([]byte, *serviceprotocol.OpenConnection) {
-	body := bytes.Clone(m.Append(nil)) // without spare room, for it stays
-	parsed, err := serviceprotocol.Parse(body)
-	if err != nil {
-		panic("appserver: what was written does not read back: " + err.Error())
+// Generation tells which clients the client is one of.
+func (c *Context) Generation() Generation {
+	if c.aspNet != nil {
+		return AspNet
 	}
-	return body, parsed.(*serviceprotocol.OpenConnection)
+	return AspNetCore
 }
 
 // userClaims returns the claims that are the hub's business.

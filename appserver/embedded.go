@@ -44,5 +44,5 @@ func (e *embedded) close() {
 
 // isClientPath tells whether a request is for the service in this process.
 func isClientPath(path string) bool {
-	return path == "/client" || strings.HasPrefix(path, "/client/")
+	return path == "/client" || strings.HasPrefix(path, "/client/") || path == "/aspnetclient" || strings.HasPrefix(path, "/aspnetclient/")
 }

@@ -44,7 +44,7 @@ func closedByService(m *serviceprotocol.CloseConnection) ending {
 // closedByClient: the client has said that it goes.
 func closedByClient(m *hubprotocol.Close) ending {
 	if m.Error != "" {
-		return ending{err: &HubError{m.Error}}
+		return ending{err: &HubError{Message: m.Error}}
 	}
 	return ending{}
 }
@@ -184,6 +184,6 @@ func (c *client) finish() {
 
 func (c *client) callOnDisconnected() (err error) {
 	defer recovered(&err)
-	c.hub.disconnectHook(&Context{Context: c.hub.app.life, client: c}, c.cause)
+	c.hub.disconnectHook(c.newContext(c.hub.app.life), c.cause)
 	return nil
 }

@@ -21,6 +21,10 @@ var ErrServerConnectionLost = errors.New("server connection lost")
 // a HubException. It may be wrapped; only Message goes out.
 type HubError struct {
 	Message string
+
+	// Data goes to clients of ASP.NET SignalR besides the message, as JSON. Those of ASP.NET
+	// Core SignalR get the message only. Default: none.
+	Data any
 }
 
 func (e *HubError) Error() string { return e.Message }
@@ -43,6 +47,11 @@ type exception struct{ name, message string }
 
 func (e *exception) Error() string     { return e.message }
 func (e *exception) ErrorType() string { return e.name }
+
+// invalid is an error in the words of ASP.NET SignalR.
+func invalid(format string, args ...any) error {
+	return &exception{"InvalidOperationException", fmt.Sprintf(format, args...)}
+}
 
 // A panicError is a panic in hub code.
 type panicError struct {

@@ -241,7 +241,7 @@ func (c *client) passOn(e *encoding, m *hubprotocol.Completion) {
 func resultOf(e *encoding, m *hubprotocol.Completion, into any) error {
 	switch {
 	case m.HasError:
-		return &HubError{m.Error}
+		return &HubError{Message: m.Error}
 	case !m.HasResult || reflect.TypeOf(into) == reflect.TypeFor[*struct{}]():
 		return nil
 	default:

@@ -35,24 +35,24 @@ type Call struct {
 	Arguments []any
 }
 
-// invoke calls the method of k through the filters.
-func (c *client) invoke(ctx *Context, k call) (value any, err error) {
-	filters := c.hub.config.Filters
+// invoke calls a method through the filters.
+func (h *hub) invoke(ctx *Context, m *method, f *frame) (value any, err error) {
+	filters := h.config.Filters
 	if len(filters) == 0 {
-		return k.method.call(ctx, k.frame)
+		return m.call(ctx, f)
 	}
-	defer k.method.free(k.frame)
+	defer m.free(f)
 	defer recovered(&err)
-	filtered := &Call{Hub: k.method.hub.Interface(), Method: k.method.goName, Arguments: k.method.values(k.frame)}
+	filtered := &Call{Hub: m.hub.Interface(), Method: m.goName, Arguments: m.values(f)}
 	next := func() (any, error) {
-		if err := k.method.setValues(k.frame, filtered.Arguments); err != nil {
+		if err := m.setValues(f, filtered.Arguments); err != nil {
 			return nil, err
 		}
-		return k.method.invoke(ctx, k.frame)
+		return m.invoke(ctx, f)
 	}
 	for i := len(filters) - 1; i >= 0; i-- {
-		if f, inner := filters[i].Invoke, next; f != nil {
-			next = func() (any, error) { return f(ctx, filtered, inner) }
+		if wrap, inner := filters[i].Invoke, next; wrap != nil {
+			next = func() (any, error) { return wrap(ctx, filtered, inner) }
 		}
 	}
 	return next()

@@ -20,7 +20,7 @@ type HubGroups struct {
 // that what is sent to the group afterwards reaches the member. An unknown
 // connection is no error. It is ErrTimeout after 10 s.
 func (g HubGroups) Add(ctx context.Context, connectionID, group string) error {
-	err := g.request(ctx, connectionID, group, func(ackID int) serviceprotocol.Message {
+	err := g.request(ctx, connectionID, group, func(ackID int, group string) serviceprotocol.Message {
 		return &serviceprotocol.JoinGroupWithAck{ConnectionID: connectionID, Group: group, AckID: ackID}
 	})
 	if err != nil {
@@ -32,7 +32,7 @@ func (g HubGroups) Add(ctx context.Context, connectionID, group string) error {
 // Remove ends a membership. It waits as Add does, and it is no error if there
 // was none.
 func (g HubGroups) Remove(ctx context.Context, connectionID, group string) error {
-	err := g.request(ctx, connectionID, group, func(ackID int) serviceprotocol.Message {
+	err := g.request(ctx, connectionID, group, func(ackID int, group string) serviceprotocol.Message {
 		return &serviceprotocol.LeaveGroupWithAck{ConnectionID: connectionID, Group: group, AckID: ackID}
 	})
 	if err != nil {
@@ -58,19 +58,28 @@ func (g CallerGroups) Leave(ctx context.Context, group string) error {
 }
 
 // request sends what make returns and waits until the service has confirmed it.
-func (g HubGroups) request(ctx context.Context, connectionID, group string, make func(ackID int) serviceprotocol.Message) error {
+func (g HubGroups) request(ctx context.Context, connectionID, group string, make func(ackID int, group string) serviceprotocol.Message) error {
 	if group == "" { // on the wire it would mean every group
 		return errors.New("group name is empty")
 	}
-	to, err := g.targets(connectionID, group)
-	if err != nil {
-		return err
-	}
+	p := ClientProxy{hub: g.hub, kind: toConnection, name: connectionID}
+	generations := p.reaches()
 	c := newConfirmation(int(g.hub.app.lastAck.Add(1)))
-	m := make(c.id)
-	err = g.hub.send(ctx, to, g.via, group, func(ctx context.Context, s *serverConn) error { return c.ask(ctx, s, m) })
-	if err != nil {
-		return err
+	if generations&AspNetCore != 0 {
+		to, err := g.targets(connectionID, group)
+		if err != nil {
+			return err
+		}
+		m := make(c.id, group)
+		err = g.hub.send(ctx, to, g.via, group, func(ctx context.Context, s *serverConn) error { return c.ask(ctx, s, m) })
+		if err != nil {
+			return err
+		}
+	}
+	if generations&AspNet != 0 {
+		if err := g.requestAspNet(ctx, c, connectionID, group, make); err != nil {
+			return err
+		}
 	}
 	return c.wait(ctx)
 }

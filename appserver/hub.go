@@ -23,6 +23,10 @@ type hub struct {
 	methods        map[string]*method
 	onConnected    func(*Context) error
 	onDisconnected func(*Context, error)
+	onReconnected  func(*Context) // nil if the hub has none, as are both above
+
+	application *application // nil unless the hub is for clients of ASP.NET SignalR, as is sends; fixed before Run
+	sends       *line        // what goes to all of those
 
 	clients clientTable
 	far     farResults
@@ -44,7 +48,7 @@ func newHub(a *App, path string, value any, configure []func(*HubConfig)) (*hub,
 	h := &hub{config: a.config.HubDefaults}
 	h.app, h.takes = a, h
 	h.config.Filters = slices.Clip(h.config.Filters) // a hub that appends shall not write into another's
-	h.config.Allow = maps.Clone(h.config.Allow)
+	h.config.Allow, h.config.MethodNames = maps.Clone(h.config.Allow), maps.Clone(h.config.MethodNames)
 	for _, f := range configure {
 		f(&h.config)
 	}
@@ -68,9 +72,20 @@ func newHub(a *App, path string, value any, configure []func(*HubConfig)) (*hub,
 // checkRules finds rules for methods that there are not, which would allow what they
 // shall not.
 func (h *hub) checkRules() error {
+	names := map[string]bool{}
+	for _, m := range h.methods {
+		for ; m != nil; m = m.next {
+			names[m.goName] = true
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(h.config.Allow)) {
-		if m := h.methods[name]; m == nil || m.goName != name {
+		if !names[name] {
 			return fmt.Errorf("a rule of Allow is for %s, which is no method of the hub", name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(h.config.MethodNames)) {
+		if !names[name] || h.config.MethodNames[name] == "" {
+			return fmt.Errorf("MethodNames: %s is no method of the hub, or its name is empty", name)
 		}
 	}
 	return nil
@@ -79,6 +94,8 @@ func (h *hub) checkRules() error {
 func (h *hub) setNames(path string) (err error) {
 	h.path = strings.TrimSuffix(path, "/")
 	switch {
+	case h.config.Generations == AspNet && path == "":
+		// Its clients come to Config.AspNetPath.
 	case !strings.HasPrefix(path, "/"):
 		return errors.New("the path must begin with /")
 	case h.app.embedded != nil && isClientPath(path):

@@ -18,6 +18,15 @@ type HubConfig struct {
 	// the hub's type.
 	Name string
 
+	// Generations are those whose clients the hub is for. With AspNet, clients of ASP.NET
+	// SignalR find it under Config.AspNetPath, as Name; what is sent to clients of the hub goes to
+	// those of both. Default: AspNetCore.
+	Generations Generation
+
+	// MethodNames has the names that clients call methods by, where they are not those in Go. It
+	// may give several methods one name, if they take different numbers of arguments.
+	MethodNames map[string]string
+
 	// SupportedProtocols are the encodings that clients may choose from; what
 	// is sent to many clients is encoded in each of them. Default: JSON and
 	// MessagePack.
@@ -112,8 +121,20 @@ type HubConfig struct {
 	EnableDetailedErrors bool
 }
 
+// A Generation of SignalR is a bit.
+type Generation int
+
+// The generations. Their clients are told apart by the protocol that they speak.
+const (
+	AspNetCore Generation = 1 << iota // since 2018: npm @microsoft/signalr, .NET Microsoft.AspNetCore.SignalR.Client
+	AspNet                            // before: npm signalr, .NET Microsoft.AspNet.SignalR.Client
+)
+
 func (c *HubConfig) check() error {
 	switch {
+	case c.Generations&^(AspNetCore|AspNet) != 0:
+		//lint:ignore ST1005 it is the name of a field
+		return errors.New("Generations: a bit is set that stands for no generation")
 	case c.HandshakeTimeout < 0:
 		return errors.New("HandshakeTimeout: must not be negative")
 	case c.KeepAliveInterval < 0:
@@ -139,6 +160,7 @@ func (c *HubConfig) check() error {
 
 func (c *HubConfig) setDefaults(typeName string) {
 	setDefault(&c.Name, typeName)
+	setDefault(&c.Generations, AspNetCore)
 	setDefault(&c.HandshakeTimeout, 15*time.Second)
 	setDefault(&c.Transports, negotiate.All)
 	setDefault(&c.KeepAliveInterval, 15*time.Second)

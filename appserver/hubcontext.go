@@ -27,7 +27,7 @@ type Stats struct {
 // Stats returns the numbers of this moment, those of all endpoints together.
 func (h *HubContext) Stats() Stats {
 	var sum Stats
-	for _, e := range h.hub.endpoints() {
+	for _, e := range h.hub.allEndpoints() {
 		s := e.Stats()
 		sum.ServerConnections += s.ServerConnections
 		sum.Clients += s.Clients
@@ -38,5 +38,13 @@ func (h *HubContext) Stats() Stats {
 	return sum
 }
 
-// Endpoints returns the services that the hub is connected to, or wants to be.
-func (h *HubContext) Endpoints() []*HubEndpoint { return slices.Clone(h.hub.endpoints()) }
+// Endpoints returns the services that the hub is connected to, or wants to be. A hub for clients of
+// ASP.NET SignalR is connected to each a second time, for those.
+func (h *HubContext) Endpoints() []*HubEndpoint { return slices.Clone(h.hub.allEndpoints()) }
+
+func (h *hub) allEndpoints() []*HubEndpoint {
+	if h.sends == nil {
+		return h.endpoints()
+	}
+	return slices.Concat(h.endpoints(), h.sends.endpoints())
+}

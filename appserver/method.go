@@ -1,6 +1,7 @@
 package appserver
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"reflect"
@@ -16,6 +17,7 @@ import (
 type method struct {
 	name       string // Chat.Send, for messages
 	goName     string // Send
+	wireName   string // what clients call
 	function   reflect.Value
 	hub        reflect.Value // the receiver
 	context    contextKind   // of the first parameter
@@ -23,6 +25,7 @@ type method struct {
 	arguments  int           // parameters that are no uploads
 	value, err int           // position of each result, -1 if it has none
 	stream     gostream.Kind // what the value is, if its items are sent one by one
+	next       *method       // another one that clients call by the same name
 	frames     sync.Pool     // of *frame
 }
 
@@ -40,6 +43,8 @@ type parameter struct {
 	typ    reflect.Type
 	upload gostream.Kind // gostream.None for an argument
 	item   reflect.Type  // of an upload
+
+	progress progress // not nil for one that the client does not send
 }
 
 // A frame holds the arguments of one call, and is used again.
@@ -54,6 +59,7 @@ var (
 	errorType     = reflect.TypeFor[error]()
 	connectHook   = reflect.TypeFor[func(*Context) error]()
 	disconnectedT = reflect.TypeFor[func(*Context, error)]()
+	reconnectHook = reflect.TypeFor[func(*Context)]()
 )
 
 // setMethods finds the methods and hooks of the hub value.
@@ -76,14 +82,46 @@ func (h *hub) setMethods(value reflect.Value) error {
 		if err != nil {
 			return err
 		}
-		if other := h.methods[strings.ToLower(m.Name)]; other != nil {
-			return fmt.Errorf("%s: differs from %s in case only, which clients cannot tell apart", name, other.name)
-		}
-		for _, spelling := range []string{m.Name, strings.ToLower(m.Name), strings.ToLower(m.Name[:1]) + m.Name[1:]} {
-			h.methods[spelling] = method
+		if err := h.addMethod(method); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// addMethod makes a method known by the name that clients call it by. Those of one name are told
+// apart by how many arguments they take.
+func (h *hub) addMethod(m *method) error {
+	wire := cmp.Or(h.config.MethodNames[m.goName], m.goName)
+	m.wireName = wire
+	last := h.methods[strings.ToLower(wire)]
+	for other := last; other != nil; last, other = other, other.next {
+		switch {
+		case other.wireName == wire && other.arguments != m.arguments:
+		case other.wireName == wire:
+			return fmt.Errorf("%s: clients call it %q, as they do %s, which takes as many arguments", m.name, wire, other.name)
+		default:
+			return fmt.Errorf("%s: differs from %s in case only, which clients cannot tell apart", m.name, other.name)
+		}
+	}
+	if last != nil {
+		last.next = m
+		return nil
+	}
+	for _, spelling := range []string{wire, strings.ToLower(wire), lowerFirst(wire)} {
+		h.methods[spelling] = m
+	}
+	return nil
+}
+
+func lowerFirst(name string) string { return strings.ToLower(name[:1]) + name[1:] }
+
+// taking returns the method of the same name that takes n arguments, or nil.
+func (m *method) taking(n int) *method {
+	for m != nil && m.arguments != n {
+		m = m.next
+	}
+	return m
 }
 
 // checkEmbedded refuses structs that would let clients call methods by accident,
@@ -120,6 +158,12 @@ func (h *hub) setHook(fullName, name string, bound reflect.Value) (isHook bool, 
 			return true, fmt.Errorf("%s is %v, not %v", fullName, bound.Type(), disconnectedT)
 		}
 		h.onDisconnected = hook
+	case "OnReconnected":
+		hook, ok := bound.Interface().(func(*Context))
+		if !ok {
+			return true, fmt.Errorf("%s is %v, not %v", fullName, bound.Type(), reconnectHook)
+		}
+		h.onReconnected = hook
 	default:
 		return false, nil
 	}
@@ -154,11 +198,18 @@ func (m *method) setParameters(typ reflect.Type) error {
 		case p == contextType || p == anyContext:
 			return fmt.Errorf("parameter %d is a context; it must be the first", i)
 		}
+		if progress, ok := progressOf(p); ok {
+			if i != typ.NumIn()-1 {
+				return fmt.Errorf("parameter %d is a Progress; it must be the last", i)
+			}
+			m.parameters = append(m.parameters, parameter{typ: p, progress: progress})
+			continue
+		}
 		kind, travels := uploadOf(p)
 		if reason := cannotTravel(travels); reason != "" {
 			return fmt.Errorf("parameter %d %s", i, reason)
 		}
-		m.parameters = append(m.parameters, parameter{p, kind, travels})
+		m.parameters = append(m.parameters, parameter{typ: p, upload: kind, item: travels})
 		if kind == gostream.None {
 			m.arguments++
 		}
@@ -219,7 +270,7 @@ func (m *method) newFrame() *frame {
 	for _, p := range m.parameters {
 		pointer := reflect.New(p.typ)
 		f.in = append(f.in, pointer.Elem())
-		if p.upload != gostream.None {
+		if p.upload != gostream.None || p.progress != nil {
 			continue
 		}
 		f.into = append(f.into, pointer.Interface())
@@ -270,7 +321,21 @@ func (m *method) free(f *frame) {
 func (m *method) places(f *frame) []reflect.Value { return f.in[len(f.in)-len(m.parameters):] }
 
 // uploads is how many streams a client has to send.
-func (m *method) uploads() int { return len(m.parameters) - m.arguments }
+func (m *method) uploads() (n int) {
+	for _, p := range m.parameters {
+		if p.upload != gostream.None {
+			n++
+		}
+	}
+	return n
+}
+
+// reportTo has the method's progress, if it wants to tell any, reported.
+func (m *method) reportTo(f *frame, report func(value any) error) {
+	if last := len(m.parameters) - 1; last >= 0 && m.parameters[last].progress != nil {
+		m.places(f)[last].Set(reflect.ValueOf(m.parameters[last].progress.to(report)))
+	}
+}
 
 // call runs the method. A panic of it is an error.
 func (m *method) call(ctx *Context, f *frame) (value any, err error) {

@@ -117,12 +117,16 @@ func (e *endpoint) clientBase(r *http.Request, hub string) string {
 	if e.embedded == nil {
 		return target
 	}
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
-	}
 	_, query, _ := strings.Cut(target, "?")
-	return scheme + "://" + r.Host + "/client/?" + query
+	return requestBase(r) + "/client/?" + query
+}
+
+// requestBase returns the address that a client has used.
+func requestBase(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
 }
 
 // clientToken returns the token that the client shows to the service. The claims
@@ -132,22 +136,7 @@ func (e *endpoint) clientBase(r *http.Request, hub string) string {
 func (h *hub) clientToken(service *accesstoken.Endpoint, r *http.Request, identity Identity) (string, error) {
 	var claims []Claim
 	add := func(name, value string) { claims = append(claims, Claim{Type: name, Value: value}) }
-	if identity.UserID != "" {
-		add(accesstoken.ClaimUserID, identity.UserID)
-	}
-	if c := h.app.config; c.Sticky != StickyDisabled {
-		add(accesstoken.ClaimServerName, c.ServerID)
-		add(accesstoken.ClaimSticky, string(c.Sticky))
-	}
-	if s := int(h.config.HandshakeTimeout / time.Second); s != 15 && s >= 1 && s <= 30 {
-		add(accesstoken.ClaimHandshakeWait, strconv.Itoa(s))
-	}
-	if t := identity.AuthenticationType; t != "" && t != "Bearer" {
-		add(accesstoken.ClaimAuthentication, t)
-	}
-	if n := len(h.endpoints()); n > 1 {
-		add(accesstoken.ClaimEndpointCount, strconv.Itoa(n))
-	}
+	claims = append(claims, h.app.ownClaims(identity, len(h.endpoints()), h.config.HandshakeTimeout)...)
 	if t := h.transports(r); t != negotiate.All {
 		add(accesstoken.ClaimTransports, strconv.Itoa(int(t)))
 	}
@@ -172,6 +161,28 @@ func (h *hub) clientToken(service *accesstoken.Endpoint, r *http.Request, identi
 		Expires:   now.Add(h.app.config.TokenLifetime),
 		Claims:    append(claims, escapedClaims(identity.Claims)...),
 	})
+}
+
+// ownClaims returns the claims for the service that the tokens of both generations have.
+func (a *App) ownClaims(identity Identity, endpoints int, handshake time.Duration) (claims []Claim) {
+	add := func(name, value string) { claims = append(claims, Claim{Type: name, Value: value}) }
+	if identity.UserID != "" {
+		add(accesstoken.ClaimUserID, identity.UserID)
+	}
+	if a.config.Sticky != StickyDisabled {
+		add(accesstoken.ClaimServerName, a.config.ServerID)
+		add(accesstoken.ClaimSticky, string(a.config.Sticky))
+	}
+	if s := int(handshake / time.Second); s != 15 && s >= 1 && s <= 30 {
+		add(accesstoken.ClaimHandshakeWait, strconv.Itoa(s))
+	}
+	if t := identity.AuthenticationType; t != "" && t != "Bearer" {
+		add(accesstoken.ClaimAuthentication, t)
+	}
+	if endpoints > 1 {
+		add(accesstoken.ClaimEndpointCount, strconv.Itoa(endpoints))
+	}
+	return claims
 }
 
 // transports returns those that the client may use.

@@ -64,12 +64,15 @@ func (p *ClientProxy) invoke(ctx context.Context, into any, target string, args 
 	if p.kind != toConnection {
 		return errNotSingle
 	}
-	if p.call != nil && p.call == &p.call.client.context && !p.call.client.isConnected() {
+	if p.reaches() == AspNet {
+		return errNoResults
+	}
+	if p.call != nil && p.call.client != nil && p.call == &p.call.client.context && !p.call.client.isConnected() {
 		return errInOnConnected
 	}
 	c := p.hub.clients.get(p.name)
 	switch {
-	case c == nil && p.call != nil && p.call.client.id == p.name && p.call.MigrateTo() == "":
+	case c == nil && p.call != nil && p.call.peer.id == p.name && p.call.MigrateTo() == "":
 		return goneError(fmt.Sprintf("Connection '%s' does not exist.", p.name))
 	case c == nil:
 		return p.invokeFar(ctx, into, target, args)
@@ -97,7 +100,7 @@ func (p *ClientProxy) invoke(ctx context.Context, into any, target string, args 
 
 // letNextCallRun lets the next call of the client run beside this one, which waits.
 func (p *ClientProxy) letNextCallRun() {
-	if p.call != nil && p.call.slot.CompareAndSwap(true, false) {
+	if p.call != nil && p.call.client != nil && p.call.slot.CompareAndSwap(true, false) {
 		p.call.client.giveUpSlot()
 	}
 }

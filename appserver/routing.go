@@ -100,21 +100,21 @@ func weigh(all []*HubEndpoint, kind EndpointType) *HubEndpoint {
 }
 
 // negotiateEndpoint returns where a client goes.
-func (h *hub) negotiateEndpoint(r *http.Request) (*HubEndpoint, error) {
-	all := h.endpoints()
+func (l *line) negotiateEndpoint(r *http.Request) (*HubEndpoint, error) {
+	all := l.endpoints()
 	var open []*HubEndpoint
 	for _, e := range all {
 		if e.negotiable.Load() {
 			open = append(open, e)
 		}
 	}
-	e, err := h.app.config.NegotiateRouter.ForNegotiate(r, open)
+	e, err := l.app.config.NegotiateRouter.ForNegotiate(r, open)
 	switch {
 	case err != nil:
 		return nil, err
 	case e == nil:
 		return nil, &HTTPError{Status: http.StatusInternalServerError, Text: "Unable to get the negotiate endpoint"}
-	case e.line != &h.line:
+	case e.line != l:
 		return nil, fmt.Errorf("the NegotiateRouter has chosen an endpoint of hub %q", e.line.name)
 	}
 	return e, nil

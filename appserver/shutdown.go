@@ -152,11 +152,21 @@ func (c *client) handedOver() {
 // MigrateFrom returns the id of the app server that had the client before this one, or "".
 // OnConnected of a client that has come from there finds it, and may have to make up for
 // what the other one remembered.
-func (c *Context) MigrateFrom() string { return c.client.migration().from }
+func (c *Context) MigrateFrom() string {
+	if c.client == nil {
+		return ""
+	}
+	return c.client.migration().from
+}
 
 // MigrateTo returns the id of the app server that has the client from now on, or "".
 // OnDisconnected finds it when the client is not gone but moved.
-func (c *Context) MigrateTo() string { return c.client.migration().to }
+func (c *Context) MigrateTo() string {
+	if c.client == nil {
+		return ""
+	}
+	return c.client.migration().to
+}
 
 func (c *client) migration() migration {
 	c.mu.Lock()

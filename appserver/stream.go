@@ -28,7 +28,7 @@ func (c *client) startBeside(k call) {
 		c.refuse(k)
 		return
 	}
-	go c.runBeside(&Context{Context: life, client: c}, cancel, k)
+	go c.runBeside(c.newContext(life), cancel, k)
 }
 
 // admit notes a call with streams. It returns the error for the client, if the call
@@ -119,7 +119,7 @@ func (c *client) runBeside(ctx *Context, cancel context.CancelFunc, k call) {
 // for the client, if there is one.
 func (c *client) stream(ctx *Context, k call) (fault string) {
 	defer c.endUploads(&k)
-	value, err := c.invoke(ctx, k)
+	value, err := c.hub.invoke(ctx, k.method, k.frame)
 	if err != nil {
 		c.logFailure(k.method.name, err)
 		return clientText(unexpected(k.target), err, c.hub.config.EnableDetailedErrors)

@@ -179,7 +179,7 @@ func (c *client) handleItem(e *encoding, m *hubprotocol.StreamItem) {
 	item := reflect.New(u.item)
 	if err := e.ParseValue(m.Item, item.Interface()); err != nil {
 		err = &exception{"InvalidDataException", err.Error()}
-		u.end(&HubError{clientText("Failed to bind Stream message.", err, c.hub.config.EnableDetailedErrors)})
+		u.end(&HubError{Message: clientText("Failed to bind Stream message.", err, c.hub.config.EnableDetailedErrors)})
 		return
 	}
 	u.send(item.Elem())
@@ -192,7 +192,7 @@ func (c *client) handleCompletion(e *encoding, m *hubprotocol.Completion) {
 	case u == nil:
 		c.settle(e, m)
 	case m.HasError:
-		u.end(&HubError{m.Error})
+		u.end(&HubError{Message: m.Error})
 	default:
 		u.end(nil)
 	}

@@ -337,6 +337,10 @@ func TestAspNetRefusals(t *testing.T) {
 			t.Errorf("%s: %d %q, want %d %q", tt.name, status, body, tt.status, tt.text)
 		}
 	}
+	some := newAspNetClient(t, svc, chatOnly, accesstoken.Claim{Type: accesstoken.ClaimAspNetHubs, Value: "News Other"})
+	if status, body, _ := some.do("POST", "connect"+some.query+"&transport=longPolling", ""); status != 403 || !strings.Contains(body, "hub 'chat'") {
+		t.Errorf("a hub that the token does not allow: %d %q", status, body)
+	}
 	// One that the client may not send at all.
 	if status, _, _ := c.do("POST", "send"+c.query, "data=asrs%3Areconnect"); status != 200 {
 		t.Errorf("send: %d", status)

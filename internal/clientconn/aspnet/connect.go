@@ -4,9 +4,11 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
+	"switchboard/accesstoken"
 	"switchboard/aspnetprotocol"
 	"switchboard/internal/clientconn"
 	"switchboard/internal/clientconn/requests"
@@ -144,6 +146,10 @@ func (h *Handler) opened(w http.ResponseWriter, r *request, c *Conn) bool {
 		requests.Refuse(w, http.StatusBadRequest, err.Error())
 		return false
 	}
+	if hub := forbidden(hubs, r.token); hub != "" {
+		requests.Refuse(w, http.StatusForbidden, "The access token does not let the client listen to hub '"+hub+"'.")
+		return false
+	}
 	switch err := c.open(hubs, r); {
 	case err == nil:
 		return true
@@ -155,6 +161,21 @@ func (h *Handler) opened(w http.ResponseWriter, r *request, c *Conn) bool {
 		requests.Refuse(w, http.StatusNotFound, "The connection has ended.")
 	}
 	return false
+}
+
+// forbidden returns a hub that the app does not let the client listen to, or "".
+func forbidden(hubs []string, token *accesstoken.Token) string {
+	claim, restricted := token.Claim(accesstoken.ClaimAspNetHubs)
+	if !restricted {
+		return ""
+	}
+	allowed := strings.Fields(strings.ToLower(claim))
+	for _, hub := range hubs {
+		if !slices.Contains(allowed, hub) {
+			return hub
+		}
+	}
+	return ""
 }
 
 var (
