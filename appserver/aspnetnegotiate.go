@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -61,7 +62,7 @@ func (app *application) negotiate(w http.ResponseWriter, r *http.Request) {
 		app.refuse(w, err)
 		return
 	}
-	token, err := app.clientToken(to.endpoint.address.Load(), r, identity)
+	token, err := app.clientToken(to.endpoint.address.Load(), r, identity, hubs)
 	if err != nil {
 		app.refuse(w, err)
 		return
@@ -99,17 +100,16 @@ func (app *application) refuse(w http.ResponseWriter, err error) {
 }
 
 // clientToken returns the token that the client shows to the service. It tells which of the hubs
-// that do not let everybody in the client may use, listed or not.
-func (app *application) clientToken(service *accesstoken.Endpoint, r *http.Request, identity Identity) (string, error) {
+// that do not let everybody in the client may use, and whether all that it listens to let it see details.
+func (app *application) clientToken(service *accesstoken.Endpoint, r *http.Request, identity Identity, listened []*hub) (string, error) {
 	c := &app.app.config
 	claims := []Claim{{Type: accesstoken.ClaimApplication, Value: c.ApplicationName}, {Type: accesstoken.ClaimVersion, Value: "1.0.0.0"}}
 	add := func(name, value string) { claims = append(claims, Claim{Type: name, Value: value}) }
 	claims = append(claims, app.app.ownClaims(identity, len(app.endpoints()), 0)...)
 	var guarded bool
 	var open []string
-	detailed := false
+	secretive := slices.ContainsFunc(listened, func(h *hub) bool { return !h.config.EnableDetailedErrors })
 	for _, h := range app.sorted() {
-		detailed = detailed || h.config.EnableDetailedErrors
 		if f := h.config.DiagnosticClientFilter; f != nil && f(r) {
 			add(accesstoken.ClaimDiagnostic, "true")
 		}
@@ -121,7 +121,7 @@ func (app *application) clientToken(service *accesstoken.Endpoint, r *http.Reque
 			open = append(open, h.config.Name)
 		}
 	}
-	if detailed {
+	if len(listened) > 0 && !secretive {
 		add(accesstoken.ClaimDetailedErrors, "True")
 	}
 	if guarded {

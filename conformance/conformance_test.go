@@ -77,7 +77,7 @@ func runVersion(t *testing.T, e engine, svc *service, in runtime, version string
 			t.Run(protocol+"/"+transport, func(t *testing.T) {
 				t.Parallel()
 				app := startApp(t, svc, in.script[:1]+version+" "+protocol+" "+transport)
-				runCases(t, in, version, protocol, transport, app)
+				runCases(t, in, version, protocol, transport, app.service, app.url)
 			})
 		}
 	}

@@ -20,7 +20,7 @@ func (a *app) handler() http.Handler {
 	mux.HandleFunc("POST /control/broadcast", answer(a.broadcast))
 	mux.HandleFunc("POST /control/ask/{id}", answer(a.ask))
 	mux.HandleFunc("POST /control/token", answer(a.directAccess))
-	mux.HandleFunc("GET /control/disconnected/{id}", answer(a.disconnected))
+	mux.HandleFunc("GET /control/disconnected/{id}", answer(a.endings.disconnected))
 	return shared(mux)
 }
 
@@ -87,8 +87,8 @@ func (a *app) directAccess(r *http.Request) (any, error) {
 }
 
 // disconnected waits for OnDisconnected of a client.
-func (a *app) disconnected(r *http.Request) (any, error) {
-	o := a.endings.of(r.PathValue("id"))
+func (e *endings) disconnected(r *http.Request) (any, error) {
+	o := e.of(r.PathValue("id"))
 	select {
 	case <-o.told:
 	case <-time.After(wait):

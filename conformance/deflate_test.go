@@ -24,7 +24,7 @@ func TestClientsCompress(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			svc := startService(t, engines[0], "--deflate-from-bytes", "64", notResumed)
-			runCases(t, tt.in, tt.version, tt.protocol, "WebSockets", startApp(t, svc, "deflate"))
+			runCases(t, tt.in, tt.version, tt.protocol, "WebSockets", svc, startApp(t, svc, "deflate").url)
 			from, to := svc.samples(t, "switchboard_deflated_bytes_total")[""], svc.samples(t, "switchboard_deflated_to_bytes_total")[""]
 			if t.Logf("%v bytes of messages became %v", from, to); from < 100_000 || to > from/2 {
 				t.Errorf("%v bytes of messages became %v, want 100,000 at least, and less than half of them", from, to)

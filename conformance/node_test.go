@@ -73,18 +73,18 @@ type runtime struct {
 }
 
 // runCases runs the script of a runtime and makes a subtest of each case.
-func runCases(t *testing.T, in runtime, version, protocol, transport string, app *app) {
+func runCases(t *testing.T, in runtime, version, protocol, transport string, svc *service, origin string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), cellWait)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "node", "--no-deprecation", "clients/"+in.script, version, protocol, transport, app.url)
+	cmd := exec.CommandContext(ctx, "node", "--no-deprecation", "clients/"+in.script, version, protocol, transport, origin)
 	cmd.Env = append(os.Environ(), "NO_PROXY=127.0.0.1", "CHROMIUM="+in.chromium) // a library of the old clients heeds HTTP_PROXY
 	if in.chromium != "" {
 		// The browser shall end with its parent, whatever ends that.
 		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 		cmd.WaitDelay = wait
 	}
-	if c := app.service.certificate; c != nil {
+	if c := svc.certificate; c != nil {
 		cmd.Env = append(cmd.Env, "NODE_EXTRA_CA_CERTS="+c.CertFile)
 	}
 	cmd.Stderr = t.Output()

@@ -70,7 +70,7 @@ func TestAspNetReconnects(t *testing.T) {
 	app.to(c.id, `{"R":1,"I":"0"}`)
 	c.stream("reconnect")
 	app.expectData(t, c.id, "asrs:reconnect")
-	c.expectEvents(`{"R":1,"I":"0"}`)
+	c.expectEvents(`{"C":"0","M":[{"R":1,"I":"0"}]}`)
 }
 
 // detached waits until the service has noticed that a client has no transport.

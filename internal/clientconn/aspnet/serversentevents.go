@@ -40,7 +40,7 @@ func (t *carrier) Abort() { t.aborted.Do(func() { close(t.gone) }) }
 // Source: SignalR Core/Transports/ServerSentEventsTransport.cs.
 func (h *Handler) stream(w http.ResponseWriter, r *request, c *Conn, first bool) {
 	t := newCarrier()
-	s := &stream{c: c, transport: t}
+	s := &stream{c: c, transport: t, events: true}
 	if !c.attach(s, first, false) {
 		requests.Refuse(w, http.StatusNotFound, notConnected)
 		return

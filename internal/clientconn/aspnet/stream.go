@@ -18,12 +18,14 @@ type stream struct {
 	c         *Conn
 	transport clientconn.Transport
 	polls     bool // it is a poll
+	events    bool // it is an event stream
 
 	message []byte // the beginning of a WebSocket message; owned by Receive
 
 	first bool // the client is to be told that the connection is open; guarded by c.mu, as is all below
 	ended bool // the client or we have ended the stream, but not the connection
 	awake bool // Wake was called, and Take has not returned nothing since
+	quiet bool // the client is to be sent something, if it is only that the service is there
 	timer *time.Timer
 	sent  time.Time // when there was something to send
 }
@@ -118,7 +120,15 @@ func (s *stream) take(buffer []*pairing.Shared, max int) clientconn.Out {
 		s.first = false
 		messages = append(messages, pairing.NewShared(firstEnvelope))
 	}
+	queued := len(messages)
 	messages = c.out.Take(messages, max)
+	if s.events {
+		wrapResults(messages[queued:])
+	}
+	if s.quiet && len(messages) == len(buffer) {
+		messages = append(messages, pairing.NewShared([]byte(aspnetprotocol.KeepAlive)))
+	}
+	s.quiet = false
 	if c.farewell != nil && c.out.Empty() {
 		messages = append(messages, pairing.NewShared(c.farewell))
 		c.farewell = nil
@@ -127,6 +137,17 @@ func (s *stream) take(buffer []*pairing.Shared, max int) clientconn.Out {
 		s.sent = time.Now()
 	}
 	return clientconn.Out{Messages: messages, Ended: s.ended || c.reason != nil && c.out.Empty()}
+}
+
+// wrapResults puts results into envelopes: JavaScript clients up to 2.3 take them without over
+// WebSockets only.
+func wrapResults(messages []*pairing.Shared) {
+	for i, message := range messages {
+		if text, bare := messagesOf(message.Bytes()); bare {
+			messages[i] = pairing.NewShared(envelope(nil, text))
+			message.Release()
+		}
+	}
 }
 
 // Close ends the stream, not the connection: its client may come back.
@@ -236,7 +257,7 @@ func (s *stream) keepAlive(then time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.stream == s && !s.awake && c.reason == nil && s.sent.Before(then) {
-		c.out.Add(pairing.NewShared([]byte(aspnetprotocol.KeepAlive)))
+		s.quiet = true
 		s.wakeLocked()
 	}
 }

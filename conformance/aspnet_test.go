@@ -1,0 +1,39 @@
+package conformance_test
+
+import "testing"
+
+// aspNetVersions are those of the classic JavaScript client that package.json installs. From 2.4.0 on
+// a client understands being sent to the service; the others are pointed at it.
+var aspNetVersions = []struct {
+	version string
+	modes   []string
+}{
+	{"2.2.1", []string{"direct"}},
+	{"2.2.3", []string{"direct"}},
+	{"2.3.0", []string{"direct"}},
+	{"2.4.0", []string{"redirect"}},
+	{"2.4.1", []string{"redirect"}},
+	{"2.4.3", []string{"redirect", "direct"}},
+}
+
+var aspNetTransports = []string{"webSockets", "serverSentEvents", "longPolling"}
+
+// TestAspNetClients has a subtest for each version, way to the service, transport and case, such as
+// TestAspNetClients/2.4.3/redirect/webSockets/reconnect.
+func TestAspNetClients(t *testing.T) {
+	long(t)
+	installClients(t)
+	in := runtime{"aspnet/main.js", chromium(t)}
+	svc := startService(t, engines[0], notResumed, "--aspnet-keep-alive", "1s")
+	for _, v := range aspNetVersions {
+		for _, mode := range v.modes {
+			for _, transport := range aspNetTransports {
+				t.Run(v.version+"/"+mode+"/"+transport, func(t *testing.T) {
+					t.Parallel()
+					app := startAspNetApp(t, svc, v.version+" "+mode+" "+transport)
+					runCases(t, in, v.version, mode, transport, svc, app.url)
+				})
+			}
+		}
+	}
+}
