@@ -1,6 +1,9 @@
 package conformance_test
 
-import "testing"
+import (
+	"net/http"
+	"testing"
+)
 
 // aspNetVersions are those of the classic JavaScript client that package.json installs. From 2.4.0 on
 // a client understands being sent to the service; the others are pointed at it.
@@ -34,6 +37,29 @@ func TestAspNetClients(t *testing.T) {
 					runCases(t, in, v.version, mode, transport, svc, app.url)
 				})
 			}
+		}
+	}
+}
+
+// TestAspNetRestart kills the service, and starts it again, under a client that listens.
+func TestAspNetRestart(t *testing.T) {
+	long(t)
+	installClients(t)
+	in := runtime{"aspnet/main.js", chromium(t)}
+	for _, errors := range []string{"detailed", "always"} {
+		for _, transport := range aspNetTransports {
+			t.Run(errors+"/"+transport, func(t *testing.T) {
+				t.Parallel()
+				flags := []string{notResumed, "--aspnet-errors", errors, "--aspnet-disconnect", "3s"}
+				svc := startService(t, engines[0], flags...)
+				app := startAspNetApp(t, svc, "restart "+errors+" "+transport)
+				app.restart = func(r *http.Request) (any, error) {
+					svc.kill()
+					startService(t, engines[0], append(flags, "--listen", svc.listens)...)
+					return done, app.serves(r.Context())
+				}
+				runCases(t, in, "2.4.3", "restart-"+errors, transport, svc, app.url)
+			})
 		}
 	}
 }

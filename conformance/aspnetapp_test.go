@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,8 +23,6 @@ type Chat struct{ endings *endings }
 
 func (h *Chat) OnConnected(ctx *appserver.Context) error {
 	switch query := ctx.Query(); {
-	case query.Has("refuse"):
-		return errors.New("no entry")
 	case query.Has("join"):
 		return ctx.Groups().Join(ctx, query.Get("join"))
 	case query.Has("welcome"):
@@ -123,6 +122,13 @@ func (h *Chat) Leave(ctx *appserver.Context, group string) error {
 // Detailed is a hub that tells its clients everything.
 type Detailed struct{}
 
+func (*Detailed) OnConnected(ctx *appserver.Context) error {
+	if ctx.Query().Has("refuse") {
+		return errors.New("no entry")
+	}
+	return nil
+}
+
 func (*Detailed) Fail() error      { return errors.New("not so secret") }
 func (*Detailed) Name() string     { return "detailed" }
 func (*Detailed) Add(a, b int) int { return a + b }
@@ -138,6 +144,7 @@ type aspNetApp struct {
 	server  *appserver.App
 	hub     *appserver.HubContext
 	endings endings
+	restart func(*http.Request) (any, error) // of the service; nil if it is not to be restarted
 }
 
 // startAspNetApp runs an app server until the test ends.
@@ -201,6 +208,7 @@ func (a *aspNetApp) handler() http.Handler {
 	}))
 	mux.HandleFunc("GET /control/disconnected/{id}", answer(a.endings.disconnected))
 	mux.HandleFunc("POST /control/token", answer(a.directAccess))
+	mux.HandleFunc("POST /control/restart", answer(func(r *http.Request) (any, error) { return a.restart(r) }))
 	return shared(mux)
 }
 
@@ -282,5 +290,35 @@ func (p *proxy) cut() {
 	defer p.mu.Unlock()
 	for conn := range p.open {
 		_ = conn.Close() // both ends of it go
+	}
+}
+
+// serves waits until the app server is connected to a service that knows it.
+func (a *aspNetApp) serves(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	for {
+		response, err := http.Get(a.url + "/signalr/negotiate?clientProtocol=2.1")
+		if err != nil {
+			return err
+		}
+		var redirect struct{ RedirectUrl, AccessToken string } //nolint:revive // names of the wire
+		err = json.NewDecoder(response.Body).Decode(&redirect)
+		response.Body.Close()
+		if err == nil {
+			url, query, _ := strings.Cut(redirect.RedirectUrl, "?")
+			if response, err := http.Get(url + "/negotiate?" + query + "&access_token=" + redirect.AccessToken); err == nil {
+				response.Body.Close()
+				online := !slices.ContainsFunc(a.hub.Endpoints(), func(e *appserver.HubEndpoint) bool { return !e.Online() })
+				if response.StatusCode == http.StatusOK && online {
+					return nil
+				}
+			}
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }

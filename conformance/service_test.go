@@ -36,7 +36,9 @@ type service struct {
 	certificate      *servicetest.Certificate // nil without TLS
 	metrics          string                   // URL
 	pid              int
+	listens          string // host:port
 	stop             func() // ends it, and waits for that; the end of the test does it too
+	kill             func() // ends it at once
 }
 
 // An engine is a way to serve the sockets of clients.
@@ -77,13 +79,21 @@ func startService(t *testing.T, e engine, flags ...string) *service {
 	started := make(chan logLine, 1)
 	var reading sync.WaitGroup
 	reading.Go(func() { readLog(t, stderr, started) })
-	stop := sync.OnceFunc(func() { stopService(t, cmd, &reading) })
+	var once sync.Once
+	stop := func() { once.Do(func() { stopService(t, cmd, &reading) }) }
 	t.Cleanup(stop)
 
 	select {
 	case line := <-started:
 		s := newService(t, line.Address, certificate)
-		s.metrics, s.pid, s.stop = line.Metrics, cmd.Process.Pid, stop
+		s.metrics, s.pid, s.stop, s.listens = line.Metrics, cmd.Process.Pid, stop, line.Address
+		s.kill = func() {
+			once.Do(func() {
+				_ = cmd.Process.Kill()
+				reading.Wait()
+				_ = cmd.Wait() // says that it was killed
+			})
+		}
 		return s
 	case <-time.After(wait):
 		t.Fatal("the command does not say where it listens")
