@@ -289,6 +289,10 @@ func TestAspNetReconnectsToAnotherService(t *testing.T) {
 		t.Errorf("long polling: %s", got)
 	}
 	c.expectStatus("poll", 404)
+	c.token = servicetest.Token(t, "/client", "chat") // its token is not valid any more either
+	c.dial("reconnect")
+	c.expect(want, "close 1000")
+	c.expectStatus("poll", 401)
 }
 
 func TestAspNetRefusals(t *testing.T) {

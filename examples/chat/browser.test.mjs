@@ -11,7 +11,7 @@ const args = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];
-let browser, ann, bob;
+let browser, ann, bob, eve;
 
 // A Person is somebody at the page. Each step waits until the page shows its effect.
 class Person {
@@ -159,6 +159,27 @@ test("a private message is for one person, until that one leaves", async () => {
   await ann.reads("carol left the chat");
 });
 
+test("somebody with the classic client takes part", async () => {
+  eve = await Person.visit();
+  await eve.page.getByRole("link", { name: "Use the client of ASP.NET SignalR" }).click();
+  await eve.giveName("eve");
+  await eve.state("connected");
+  await Promise.all([ann.sees("eve"), eve.sees("ann"), ann.reads("eve joined the chat")]);
+  await eve.say("hello from before");
+  await Promise.all([ann.reads("hello from before"), eve.reads("hello from before")]);
+  await ann.say("hello from after");
+  await eve.reads("hello from after");
+  assert.equal(eve.frames.some((frame) => frame.startsWith('{"C":')), true, "classic envelopes");
+
+  await Promise.all([ann.join("old and new"), eve.join("old and new")]);
+  await eve.say("in the room");
+  await Promise.all([ann.reads("in the room"), eve.reads("in the room")]);
+  await eve.open("ann");
+  await eve.say("between generations");
+  await ann.unread("eve", 1);
+  await Promise.all([ann.open("Everyone"), eve.open("Everyone")]);
+});
+
 test("the app server is killed and comes back", async () => {
   await ann.join("cake");
   await bob.join("cake");
@@ -166,17 +187,17 @@ test("the app server is killed and comes back", async () => {
   const dave = await Person.visit();
 
   await tell("kill");
-  await Promise.all([ann, bob].map((person) => person.state("reconnecting", "disconnected")));
+  await Promise.all([ann, bob, eve].map((person) => person.state("reconnecting", "disconnected")));
   await dave.giveName("dave"); // never was connected
   await dave.state("disconnected");
 
   await tell("start");
-  await Promise.all([ann, bob, dave].map((person) => person.state("connected")));
+  await Promise.all([ann, bob, dave, eve].map((person) => person.state("connected")));
   await Promise.all([ann.sees("bob"), bob.sees("ann"), ann.sees("dave")]);
   await ann.say("still in the room");
   await Promise.all([ann.reads("still in the room"), bob.reads("still in the room")]);
   await Promise.all([ann.open("Everyone"), bob.open("Everyone")]);
   await bob.say("we are back");
-  await Promise.all([ann.reads("we are back"), bob.reads("we are back"), dave.reads("we are back")]);
+  await Promise.all([ann.reads("we are back"), bob.reads("we are back"), dave.reads("we are back"), eve.reads("we are back")]);
   assert.deepEqual([dave.wasSent("we are back"), dave.wasSent("still in the room")], [true, false]);
 });

@@ -95,7 +95,10 @@ func startService(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	svc, err := service.New(service.Config{Endpoint: "http://" + listener.Addr().String()})
+	svc, err := service.New(service.Config{
+		Endpoint: "http://" + listener.Addr().String(),
+		AspNet:   service.AspNet{Errors: service.AlwaysErrors},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

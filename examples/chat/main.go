@@ -39,12 +39,13 @@ func main() {
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	listen, connectionString := parse(args)
 	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	svc, err := service.New(service.Config{Logger: logger})
+	// A classic client that is told why its connection ends starts again at once.
+	svc, err := service.New(service.Config{Logger: logger, AspNet: service.AspNet{Errors: service.AlwaysErrors}})
 	if err != nil {
 		return err
 	}
 
-	config := appserver.Config{Identify: identify, Logger: logger, ConnectionString: connectionString}
+	config := appserver.Config{ApplicationName: "example", Identify: identify, Logger: logger, ConnectionString: connectionString}
 	if config.ConnectionString == "" {
 		config.Service = svc // the one line: the service runs in this program, not elsewhere
 	}
@@ -53,7 +54,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if _, err := app.MapHub("/chat", &Chat{log: logger}); err != nil {
+	both := func(c *appserver.HubConfig) { c.Generations = appserver.AspNetCore | appserver.AspNet }
+	if _, err := app.MapHub("/chat", &Chat{log: logger}, both); err != nil {
 		return err
 	}
 	handler, err := routes(app)
@@ -83,8 +85,10 @@ func routes(app *appserver.App) (http.Handler, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/chat/", app)   // where a browser asks for the service
-	mux.Handle("/client/", app) // the service, when it runs in this program
+	mux.Handle("/chat/", app)         // where a browser asks for the service
+	mux.Handle("/signalr/", app)      // the same with the classic client
+	mux.Handle("/client/", app)       // the service, when it runs in this program
+	mux.Handle("/aspnetclient/", app) // the same with the classic client
 	mux.Handle("/", page)
 	return mux, nil
 }

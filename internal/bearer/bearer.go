@@ -43,20 +43,25 @@ type Refusals struct {
 // WWW-Authenticate (RFC 6750). The body stays empty: JavaScript clients show
 // it instead of "Unauthorized".
 func (f *Refusals) Refuse(w http.ResponseWriter, err error) {
-	status, reason, description := http.StatusUnauthorized, "", "The access token is refused."
+	f.Count(err)
+	status, description := http.StatusUnauthorized, "The access token is refused."
 	if refusal, ok := errors.AsType[*accesstoken.CheckError](err); ok {
-		reason, description = string(refusal.Reason), refusal.Error()
+		description = refusal.Error()
 		if refusal.Reason == accesstoken.ReasonTooLong {
 			status = http.StatusRequestEntityTooLarge
 		}
 	}
-	f.count(reason)
 	w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token", error_description="`+strings.Map(quotable, description)+`"`)
 	w.Header().Set("Content-Type", "text/plain")
 	w.WriteHeader(status)
 }
 
-func (f *Refusals) count(reason string) {
+// Count counts a refusal that is answered in another way.
+func (f *Refusals) Count(err error) {
+	reason := ""
+	if refusal, ok := errors.AsType[*accesstoken.CheckError](err); ok {
+		reason = string(refusal.Reason)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.counts == nil {

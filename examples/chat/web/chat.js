@@ -1,4 +1,3 @@
-import { connect } from "./connection.js";
 import { Conversations } from "./conversations.js";
 import * as view from "./view.js";
 
@@ -6,6 +5,9 @@ const conversations = new Conversations();
 let me = "";
 let present = { names: [], change: 0 };
 let connection;
+
+// The page comes with the client of ASP.NET Core SignalR, or with the one before it.
+const { connect } = await import(window.signalR ? "./connection.js" : "./classic.js");
 
 const draw = () => view.draw({ me, conversations, present: present.names, choose });
 

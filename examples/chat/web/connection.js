@@ -2,11 +2,11 @@
 
 // delay returns how long to wait before the next attempt, in milliseconds. The
 // random part keeps a thousand browsers from coming back in the same moment.
-function delay(attempts) {
+export function delay(attempts) {
   return attempts === 0 ? 0 : Math.min(500 * 2 ** attempts, 10_000) * (0.5 + Math.random() / 2);
 }
 
-const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+export const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /**
  * connect starts a connection to the hub at url and returns it.

@@ -176,7 +176,7 @@ func (h *Handler) admit(w http.ResponseWriter, r *request) bool {
 	token, err := h.config.Keys().Check(bearer.FromHeaderOrQuery(r.Request, r.query), time.Now(), accesstoken.Audience{Path: "/aspnetclient"})
 	if err != nil {
 		h.config.Log.Info("client refused", "path", "/aspnetclient", "remote", r.RemoteAddr, "error", err)
-		h.refusals.Refuse(w, err)
+		h.refuseToken(w, r, err)
 		return false
 	}
 	application, _ := token.Claim(accesstoken.ClaimApplication)
@@ -186,6 +186,20 @@ func (h *Handler) admit(w http.ResponseWriter, r *request) bool {
 		return false
 	}
 	return true
+}
+
+// refuseToken answers a request whose token is not valid, or not any more: one that reconnects is told
+// that there is no point in it.
+func (h *Handler) refuseToken(w http.ResponseWriter, r *request, err error) {
+	reconnects := strings.EqualFold(path.Base(r.URL.Path), "reconnect")
+	if !h.config.AlwaysErrors || !reconnects {
+		h.refusals.Refuse(w, err)
+		return
+	}
+	h.refusals.Count(err)
+	if transport := transportOf(w, r); transport != "" {
+		h.sayEnded(w, r, transport)
+	}
 }
 
 // find returns the connection that a request names by its token, if its state is not Gone. Else it
