@@ -164,6 +164,18 @@ func (c *aspNetClient) expectEvents(want ...string) {
 	}
 }
 
+// read returns the next message of the WebSocket.
+func (c *aspNetClient) read() string {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), servicetest.Wait)
+	defer cancel()
+	_, message, err := c.socket.Read(ctx)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return string(message)
+}
+
 // expect reads messages from the WebSocket; the last one may be "EOF" or "close <code>".
 func (c *aspNetClient) expect(want ...string) {
 	c.t.Helper()
