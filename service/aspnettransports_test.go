@@ -266,8 +266,14 @@ func TestAspNetErrors(t *testing.T) {
 						t.Errorf("the poll: %s, want %s", got, want)
 					}
 				}
-				if tt.errors == service.DetailedErrors {
+				switch {
+				case tt.want != "": // for a client that comes too late
+					if got := c.poll("poll", "0") + c.poll("reconnect", "0") + c.poll("start", ""); got != tt.want+tt.want+`{ "Response": "started" }` {
+						t.Errorf("a client that comes too late is told %s", got)
+					}
+				case tt.errors == service.DetailedErrors:
 					c.expectStatus("reconnect", 404)
+					c.expectStatus("start", 404)
 				}
 			}
 		})

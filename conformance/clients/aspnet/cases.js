@@ -313,9 +313,7 @@
       const peer = w.build({ hubs: ["detailed"], query: "&refuse=1" });
       peer.connection.start({ transport: w.transport }).fail(() => {}); // may come before
       await peer.until("the end", () => peer.log.includes("disconnected"));
-      // With long polling the start request, or the first poll, may come too late to be told why.
-      const told = peer.log.some((event) => event.endsWith("no entry"));
-      equal(told || w.transport === "longPolling", true, `"no entry" in ${peer.log}`);
+      equal(peer.log.some((event) => event.endsWith("no entry")), true, `"no entry" in ${peer.log}`);
     },
 
     async reconnect(w) {

@@ -44,7 +44,8 @@ type Conn struct {
 	out      clientconn.Outbox
 	polled   polled
 	reason   *pairing.Reason // set by the first Close
-	farewell []byte          // the last message for the client; nil for none
+	farewell []byte          // the last message for the client, until it is sent; nil for none
+	words    []byte          // the same for ever
 	detail   string
 	timer    *time.Timer // closes a connection whose client does not come; nil while it is there
 	away     bool        // it is open, and the timer runs
@@ -82,6 +83,13 @@ func (c *Conn) isOpen() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.openLocked()
+}
+
+// lastWords returns what the client is told of the end, if it has come.
+func (c *Conn) lastWords() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.words
 }
 
 func (c *Conn) openLocked() bool { return c.state == open && c.reason == nil }
@@ -178,7 +186,8 @@ func (c *Conn) closeLocked(reason *pairing.Reason, detail string) {
 		if !c.detailed {
 			text = reason.Text
 		}
-		c.farewell = aspnetprotocol.AppendError(nil, text)
+		c.words = aspnetprotocol.AppendError(nil, text)
+		c.farewell = c.words
 	}
 	switch {
 	case c.state == connecting: // connect will see it

@@ -57,6 +57,10 @@ func (h *Handler) reconnect(w http.ResponseWriter, r *request) {
 	if transport == "" {
 		return
 	}
+	if words := h.table.lastWords(r.query.Get("connectionToken")); words != nil {
+		h.say(w, r, transport, words)
+		return
+	}
 	if h.config.AlwaysErrors && h.table.find(r.query.Get("connectionToken")) == nil {
 		h.sayEnded(w, r, transport)
 		return
@@ -80,7 +84,11 @@ func (h *Handler) reconnect(w http.ResponseWriter, r *request) {
 // sayEnded tells a client that reconnects to a connection that is no more, perhaps because it was
 // that of another service, so that it need not try again and again.
 func (h *Handler) sayEnded(w http.ResponseWriter, r *request, transport string) {
-	farewell := aspnetprotocol.AppendError(nil, "The connection has ended; start a new one.")
+	h.say(w, r, transport, aspnetprotocol.AppendError(nil, "The connection has ended; start a new one."))
+}
+
+// say answers with a message that ends the client's connection.
+func (h *Handler) say(w http.ResponseWriter, r *request, transport string, farewell []byte) {
 	switch transport {
 	case webSockets:
 		h.config.WebSockets.Serve(w, r.Request, func(t clientconn.Transport) (websocket.Conn, error) {

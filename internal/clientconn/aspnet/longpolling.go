@@ -50,6 +50,10 @@ func (h *Handler) answerConnect(w http.ResponseWriter, c *Conn) {
 
 // poll answers when there is something for the client, or after a time.
 func (h *Handler) poll(w http.ResponseWriter, r *request) {
+	if words := h.table.lastWords(r.query.Get("connectionToken")); words != nil {
+		writeJSON(w, words)
+		return
+	}
 	c := h.find(w, r)
 	switch {
 	case c == nil:

@@ -50,17 +50,24 @@ func (h *Handler) negotiate(w http.ResponseWriter, r *request) {
 }
 
 // start is the client's word that it has got the first message. App servers are told of a
-// client when it connects, so that there is nothing to do.
+// client when it connects, so that there is nothing to do. One that has ended meanwhile with an error
+// is started all the same: clients look at the error after that.
 func (h *Handler) start(w http.ResponseWriter, r *request) {
+	if h.table.lastWords(r.query.Get("connectionToken")) != nil {
+		writeJSON(w, []byte(started))
+		return
+	}
 	c := h.find(w, r)
 	switch {
 	case c == nil:
 	case !c.isOpen():
 		requests.Refuse(w, http.StatusNotFound, notConnected)
 	default:
-		writeJSON(w, []byte(`{ "Response": "started" }`))
+		writeJSON(w, []byte(started))
 	}
 }
+
+const started = `{ "Response": "started" }`
 
 const notConnected = "The connection is not open; connect first."
 

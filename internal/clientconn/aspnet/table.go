@@ -3,6 +3,7 @@ package aspnet
 import (
 	"errors"
 	"sync"
+	"time"
 
 	"switchboard/internal/pairing"
 )
@@ -12,7 +13,8 @@ var errShutdown = errors.New("the service is shutting down")
 // A table has the connections by the secret token that names them in requests.
 type table struct {
 	mu     sync.Mutex
-	conns  map[string]*Conn // guarded by mu, as is closed
+	conns  map[string]*Conn  // guarded by mu, as is all below
+	words  map[string][]byte // of connections that have ended a short time ago, for clients that come too late; nil for none
 	closed bool
 }
 
@@ -37,13 +39,39 @@ func (t *table) find(token string) *Conn {
 	return t.conns[token]
 }
 
-// forget is called once for each connection.
+// forget is called once for each connection. What its client was to be told at the end is kept for a
+// while: the client's start or poll may be on its way.
 func (t *table) forget(c *Conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.conns, c.token)
+	if c.words != nil && !t.closed {
+		if t.words == nil {
+			t.words = map[string][]byte{}
+		}
+		t.words[c.token] = c.words
+		time.AfterFunc(c.h.limits.CloseTimeout, func() { t.forgetWords(c.token) })
+	}
 	c.h.config.Places.Give(c.traced)
 	c.h.open.Done()
+}
+
+func (t *table) forgetWords(token string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if delete(t.words, token); len(t.words) == 0 {
+		t.words = nil
+	}
+}
+
+// lastWords returns what the client of a connection that ends, or has just ended, is told, or nil.
+func (t *table) lastWords(token string) []byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c := t.conns[token]; c != nil {
+		return c.lastWords()
+	}
+	return t.words[token]
 }
 
 // shut refuses new connections and closes all there are.
