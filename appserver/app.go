@@ -65,7 +65,8 @@ func New(config Config) (*App, error) {
 	return a, nil
 }
 
-// MapHub makes hub, a pointer to a struct, reachable for clients at path. It is
+// MapHub makes hub, a pointer to a struct, reachable for clients at path, which is empty
+// for a hub that is for clients of ASP.NET SignalR only. It is
 // called before Run. configure may change the hub's settings, which start as
 // Config.HubDefaults.
 //
@@ -95,10 +96,11 @@ func New(config Config) (*App, error) {
 // There is one hub for all clients: its methods run at once for different
 // clients, and in order for one client.
 //
-// Two methods are not for clients. Both are optional:
+// Some methods are not for clients. All are optional:
 //
 //	OnConnected(ctx *appserver.Context) error
 //	OnDisconnected(ctx *appserver.Context, err error)
+//	OnReconnected(ctx *appserver.Context) // clients of ASP.NET SignalR only
 //
 // OnConnected runs before any call of the client; if it fails the client is
 // closed, and OnDisconnected is not called. OnDisconnected runs when the client

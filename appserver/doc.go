@@ -38,6 +38,24 @@
 // See [App.MapHub] for the rules. Inside a call, [Context] knows the client and
 // reaches other clients; outside of calls, [HubContext] does.
 //
+// # Clients of ASP.NET SignalR
+//
+// A hub whose HubConfig.Generations has AspNet is also, or only, for clients of ASP.NET SignalR, the
+// generation before ASP.NET Core. All such hubs are under Config.AspNetPath, a client may listen to several
+// of them over one connection, and Config.ApplicationName is required. What a hub sends, to all, to users, to
+// groups or to a connection, goes to the clients of both generations; groups have members of both. The differences
+// are those of the protocols:
+//
+//   - Streams, in either direction, and results of clients are for ASP.NET Core; a call by another client is an
+//     error.
+//   - [Progress] and [Context.State] are for ASP.NET; for others they do nothing.
+//   - OnReconnected(ctx *appserver.Context) is called when a client of ASP.NET has lost its transport and has come
+//     back over another one; it is still the same connection, in its groups. It is optional.
+//   - OnDisconnected gets nil when the client has stopped, which .NET calls stopCalled, and else an error.
+//   - [HubError] has the message alone for clients of ASP.NET, and Data; others get it behind a sentence.
+//   - Limits per client are those of the hub that allows the most, since a connection has several hubs.
+//   - Clients are not moved to another app server when theirs shuts down; they start again.
+//
 // # Values
 //
 // Arguments and results are encoded as encoding/json does it, and in MessagePack by the
