@@ -79,6 +79,8 @@ func (l *Lounge) Say(ctx *appserver.Context, to, text string) error {
 	return targets[to].Send(ctx, "heard", text)
 }
 
+func (l *Lounge) ID(ctx *appserver.Context) string { return ctx.ConnectionID() }
+
 func (l *Lounge) Leave(ctx *appserver.Context) error { return ctx.Groups().Leave(ctx, "all of us") }
 
 func (l *Lounge) Rename(ctx *appserver.Context, name string) (string, error) {
@@ -526,4 +528,121 @@ func TestAspNetMistakes(t *testing.T) {
 	if _, err := appserver.New(appserver.Config{ConnectionString: "Endpoint=http://localhost;AccessKey=x;", AspNetPath: "signalr"}); err == nil || !strings.Contains(err.Error(), "AspNetPath: ") {
 		t.Errorf("New = %v, want a mistake in AspNetPath", err)
 	}
+}
+
+// Any app server reaches clients that another one has, at either of two services.
+func TestAspNetAcrossAppServers(t *testing.T) {
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	var endpoints []appserver.ServiceEndpoint
+	for i := range 2 {
+		svc, err := service.New(service.Config{Logger: log, Endpoint: "http://placeholder"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := httptest.NewServer(svc)
+		t.Cleanup(func() {
+			if err := svc.Shutdown(context.Background()); err != nil {
+				t.Errorf("Shutdown: %v", err)
+			}
+			server.Close()
+		})
+		text := strings.Replace(svc.ConnectionString(), "http://placeholder", server.URL, 1)
+		endpoints = append(endpoints, appserver.ServiceEndpoint{ConnectionString: text, Name: fmt.Sprint(i)})
+	}
+	var hubs []*appserver.HubContext
+	var apps []*httptest.Server
+	for range 2 {
+		a, err := appserver.New(appserver.Config{
+			Endpoints: endpoints, ApplicationName: "app", ServerConnections: 1, Logger: log,
+			Identify: func(r *http.Request) (appserver.Identity, error) {
+				return appserver.Identity{UserID: r.URL.Query().Get("user")}, nil
+			},
+			NegotiateRouter: new(alternating),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		hub, err := a.MapHub("/lounge", &Lounge{}, func(c *appserver.HubConfig) {
+			c.Generations = appserver.AspNetCore | appserver.AspNet
+			c.MethodNames = map[string]string{"AddThree": "Add"}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		hubs = append(hubs, hub)
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- a.Run(ctx) }()
+		app := httptest.NewServer(a)
+		apps = append(apps, app)
+		t.Cleanup(func() {
+			cancel()
+			if err := <-done; err != nil {
+				t.Errorf("Run: %v", err)
+			}
+			app.Close()
+		})
+		if err := a.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "all are online", func() bool {
+		for _, hub := range hubs {
+			for _, e := range hub.Endpoints() {
+				if !e.Online() {
+					return false
+				}
+			}
+		}
+		return true
+	})
+	for _, hub := range hubs {
+		if got := len(hub.Endpoints()); got != 4 {
+			t.Errorf("the hub has %d endpoints, want two for each generation", got)
+		}
+	}
+	for i := range 4 { // to both services, by both app servers
+		g := enter(t, apps[i%2], "ann", "lounge")
+		g.send(`{"H":"lounge","M":"id","A":[],"I":0}`)
+		var answer struct{ R string }
+		if err := json.Unmarshal([]byte(g.next()), &answer); err != nil || answer.R == "" {
+			t.Fatalf("id: %q, %v", answer.R, err)
+		}
+		for j, hub := range hubs {
+			group := fmt.Sprintf("group %d", j)
+			if err := hub.Groups().Add(t.Context(), answer.R, group); err != nil {
+				t.Errorf("Add by app server %d: %v", j, err)
+			}
+			for name, to := range map[string]appserver.ClientProxy{
+				"client": hub.Clients().Client(answer.R), "clients": hub.Clients().Clients(answer.R, "nobody"),
+				"group": hub.Clients().Group(group), "user": hub.Clients().User("ann"), "all": hub.Clients().All(),
+			} {
+				if err := to.Send(t.Context(), "heard", name); err != nil {
+					t.Errorf("send to %s by app server %d: %v", name, j, err)
+				}
+				g.expect(`{"C":"0","M":[{"H":"Lounge","M":"heard","A":["` + name + `"]}]}`)
+			}
+			if err := hub.Groups().Remove(t.Context(), answer.R, group); err != nil {
+				t.Errorf("Remove by app server %d: %v", j, err)
+			}
+			if err := hub.Clients().Group(group).Send(t.Context(), "heard", "too late"); err != nil {
+				t.Error(err)
+			}
+		}
+		g.send(`{"H":"lounge","M":"echo","A":["last"],"I":1}`)
+		g.expect(`{"R":"last","I":"1"}`)
+		get(t, g.url+"/abort"+g.query, g.token)
+		g.expect("end")
+	}
+	if _, err := appserver.Invoke[int](t.Context(), hubs[0].Clients().Client("nobody"), "question"); !errors.Is(err, appserver.ErrClientGone) {
+		t.Errorf("Invoke of a client that there is not = %v, want ErrClientGone", err)
+	}
+}
+
+// An alternating router sends clients to one service after the other.
+type alternating struct{ next int }
+
+func (r *alternating) ForNegotiate(_ *http.Request, all []*appserver.HubEndpoint) (*appserver.HubEndpoint, error) {
+	r.next++
+	return all[r.next%len(all)], nil
 }

@@ -45,6 +45,7 @@ func (h *Handler) answerConnect(w http.ResponseWriter, c *Conn) {
 		return
 	}
 	defer s.Finish(pairing.TransportLost)
+	s.confirm("") // the client begins anew
 	writeJSON(w, firstEnvelope)
 }
 
