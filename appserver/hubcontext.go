@@ -24,7 +24,8 @@ type Stats struct {
 	ServiceClients, ServiceServers, ServiceCapacity int
 }
 
-// Stats returns the numbers of this moment, those of all endpoints together.
+// Stats returns the numbers of this moment, those of all endpoints together. Clients of ASP.NET SignalR
+// count for each hub that is for them, whether they listen to it or not.
 func (h *HubContext) Stats() Stats {
 	var sum Stats
 	for _, e := range h.hub.allEndpoints() {
@@ -39,12 +40,13 @@ func (h *HubContext) Stats() Stats {
 }
 
 // Endpoints returns the services that the hub is connected to, or wants to be. A hub for clients of
-// ASP.NET SignalR is connected to each a second time, for those.
+// ASP.NET SignalR is connected to each in two more ways, for what it sends to all of those and, together with
+// the other such hubs, for the clients.
 func (h *HubContext) Endpoints() []*HubEndpoint { return slices.Clone(h.hub.allEndpoints()) }
 
 func (h *hub) allEndpoints() []*HubEndpoint {
 	if h.sends == nil {
 		return h.endpoints()
 	}
-	return slices.Concat(h.endpoints(), h.sends.endpoints())
+	return slices.Concat(h.endpoints(), h.sends.endpoints(), h.application.endpoints())
 }

@@ -36,17 +36,34 @@ func (h *Handler) connect(w http.ResponseWriter, r *request) {
 	if c == nil {
 		return
 	}
+	if err := h.opened(w, r, c); err != nil {
+		h.refuseConnect(w, r, c, transport, err, true)
+		return
+	}
 	switch transport {
 	case webSockets:
-		h.serveWebSocket(w, r, c, false)
+		h.serveWebSocket(w, r, c, true)
 	case serverSentEvents:
-		if h.opened(w, r, c) {
-			h.stream(w, r, c, true)
-		}
+		h.stream(w, r, c, true)
 	case longPolling:
-		if h.opened(w, r, c) {
-			h.answerConnect(w, c)
-		}
+		h.answerConnect(w, r, c)
+	}
+}
+
+// refuseConnect answers for a connection that could not be opened, or has been closed at once: then it
+// is opened all the same, and its client told why.
+func (h *Handler) refuseConnect(w http.ResponseWriter, r *request, c *Conn, transport string, err error, first bool) {
+	words := c.lastWords()
+	switch {
+	case errors.Is(err, errAnswered):
+	case errors.Is(err, router.ErrNoServer):
+		requests.Refuse(w, http.StatusServiceUnavailable, noServer)
+	case errors.Is(err, errConnecting):
+		requests.Refuse(w, http.StatusConflict, err.Error())
+	case words == nil:
+		requests.Refuse(w, http.StatusNotFound, "The connection has ended.")
+	default:
+		h.say(w, r, transport, words, first)
 	}
 }
 
@@ -58,7 +75,7 @@ func (h *Handler) reconnect(w http.ResponseWriter, r *request) {
 		return
 	}
 	if words := h.table.lastWords(r.query.Get("connectionToken")); words != nil {
-		h.say(w, r, transport, words)
+		h.say(w, r, transport, words, false)
 		return
 	}
 	if h.config.AlwaysErrors && h.table.find(r.query.Get("connectionToken")) == nil {
@@ -71,7 +88,7 @@ func (h *Handler) reconnect(w http.ResponseWriter, r *request) {
 	case !c.isOpen():
 		requests.Refuse(w, http.StatusNotFound, notConnected)
 	case transport == webSockets:
-		h.serveWebSocket(w, r, c, true)
+		h.serveWebSocket(w, r, c, false)
 	case transport == serverSentEvents:
 		_ = c.post([]byte(aspnetprotocol.Reconnect)) // else it ends
 		h.stream(w, r, c, false)
@@ -84,28 +101,41 @@ func (h *Handler) reconnect(w http.ResponseWriter, r *request) {
 // sayEnded tells a client that reconnects to a connection that is no more, perhaps because it was
 // that of another service, so that it need not try again and again.
 func (h *Handler) sayEnded(w http.ResponseWriter, r *request, transport string) {
-	h.say(w, r, transport, aspnetprotocol.AppendError(nil, "The connection has ended; start a new one."))
+	h.say(w, r, transport, aspnetprotocol.AppendError(nil, "The connection has ended; start a new one."), false)
 }
 
-// say answers with a message that ends the client's connection.
-func (h *Handler) say(w http.ResponseWriter, r *request, transport string, farewell []byte) {
+// say answers with a message that ends the client's connection. first says that the client waits for
+// the connection to be open, which is then what it is told before.
+func (h *Handler) say(w http.ResponseWriter, r *request, transport string, farewell []byte, first bool) {
 	switch transport {
 	case webSockets:
 		h.config.WebSockets.Serve(w, r.Request, func(t clientconn.Transport) (websocket.Conn, error) {
-			c := &Conn{h: h, id: clientconn.NewID(), reason: pairing.TransportLost, farewell: farewell, ended: true}
-			c.stream = &stream{c: c, transport: t}
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.stream.endLocked()
-			return c.stream, nil
+			return h.lastStream(t, farewell, first), nil
 		})
 	case serverSentEvents:
 		w.Header().Set("Content-Type", "text/event-stream")
 		noCache(w.Header())
-		_, _ = w.Write([]byte("data: initialized\n\ndata: " + string(farewell) + "\n\n"))
+		events := "data: initialized\n\n"
+		if first {
+			events += "data: " + string(firstEnvelope) + "\n\n"
+		}
+		_, _ = w.Write([]byte(events + "data: " + string(farewell) + "\n\n"))
 	default:
+		if first {
+			farewell = firstEnvelope // it comes with the first poll
+		}
 		writeJSON(w, farewell)
 	}
+}
+
+// lastStream returns the stream of a connection that is no more, by which its client is told so.
+func (h *Handler) lastStream(t clientconn.Transport, farewell []byte, first bool) *stream {
+	c := &Conn{h: h, id: clientconn.NewID(), reason: pairing.TransportLost, farewell: farewell, ended: true}
+	c.stream = &stream{c: c, transport: t, first: first}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stream.endLocked()
+	return c.stream
 }
 
 // transportOf returns the transport that a request is of. If it is none, it writes the answer and
@@ -126,49 +156,37 @@ func transportOf(w http.ResponseWriter, r *request) string {
 	return transport
 }
 
-func (h *Handler) serveWebSocket(w http.ResponseWriter, r *request, c *Conn, again bool) {
+// serveWebSocket carries an open connection. first says that its client is to be told so; else it reconnects.
+func (h *Handler) serveWebSocket(w http.ResponseWriter, r *request, c *Conn, first bool) {
 	h.config.WebSockets.Serve(w, r.Request, func(t clientconn.Transport) (websocket.Conn, error) {
-		if !again && !h.opened(w, r, c) {
-			return nil, errRefused
-		}
 		s := &stream{c: c, transport: t}
-		if !c.attach(s, !again, again) {
+		if !c.attach(s, first, !first) {
+			if words := c.lastWords(); words != nil {
+				return h.lastStream(t, words, first), nil
+			}
 			requests.Refuse(w, http.StatusNotFound, notConnected)
-			return nil, errRefused
+			return nil, errAnswered
 		}
 		h.keeper.add(s)
-		if again {
+		if !first {
 			_ = c.post([]byte(aspnetprotocol.Reconnect)) // else it ends
 		}
 		return s, nil
 	})
 }
 
-var errRefused = errors.New("the request was refused")
-
-// opened opens the connection, if that has not been done before. It is false when it has answered
-// the request, because the connection cannot be had.
-func (h *Handler) opened(w http.ResponseWriter, r *request, c *Conn) bool {
+// opened opens the connection, if that has not been done before.
+func (h *Handler) opened(w http.ResponseWriter, r *request, c *Conn) error {
 	hubs, err := aspnetprotocol.ParseHubs(r.query.Get("connectionData"))
 	if err != nil {
 		requests.Refuse(w, http.StatusBadRequest, err.Error())
-		return false
+		return errAnswered
 	}
 	if hub := forbidden(hubs, r.token); hub != "" {
 		requests.Refuse(w, http.StatusForbidden, "The access token does not let the client listen to hub '"+hub+"'.")
-		return false
+		return errAnswered
 	}
-	switch err := c.open(hubs, r); {
-	case err == nil:
-		return true
-	case errors.Is(err, router.ErrNoServer):
-		requests.Refuse(w, http.StatusServiceUnavailable, noServer)
-	case errors.Is(err, errConnecting):
-		requests.Refuse(w, http.StatusConflict, err.Error())
-	default:
-		requests.Refuse(w, http.StatusNotFound, "The connection has ended.")
-	}
-	return false
+	return c.open(hubs, r)
 }
 
 // forbidden returns a hub that the app does not let the client listen to, or "".
@@ -187,6 +205,7 @@ func forbidden(hubs []string, token *accesstoken.Token) string {
 }
 
 var (
+	errAnswered   = errors.New("the request has been answered")
 	errConnecting = errors.New("the connection is about to be opened by another request")
 	errClosed     = errors.New("the connection has ended")
 )
@@ -216,6 +235,7 @@ func (c *Conn) open(hubs []string, r *request) error {
 	if err == nil && c.reason != nil {
 		err = errClosed // meanwhile
 	}
+	c.expectLocked(c.h.config.Timeouts.Connect) // until the stream has come
 	if err != nil && c.reason == nil {
 		c.reason = pairing.NoServer
 	}

@@ -38,10 +38,10 @@ func (p *polled) confirm(cursor string) (again bool) {
 }
 
 // answerConnect answers at once: that is how the client learns that the connection is open.
-func (h *Handler) answerConnect(w http.ResponseWriter, c *Conn) {
+func (h *Handler) answerConnect(w http.ResponseWriter, r *request, c *Conn) {
 	s := &stream{c: c, transport: newCarrier(), polls: true}
 	if !c.attach(s, false, false) {
-		requests.Refuse(w, http.StatusNotFound, notConnected)
+		h.refuseConnect(w, r, c, longPolling, errClosed, true)
 		return
 	}
 	defer s.Finish(pairing.TransportLost)

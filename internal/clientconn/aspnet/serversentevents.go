@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"switchboard/aspnetprotocol"
-	"switchboard/internal/clientconn/requests"
 	"switchboard/internal/pairing"
 )
 
@@ -42,7 +41,7 @@ func (h *Handler) stream(w http.ResponseWriter, r *request, c *Conn, first bool)
 	t := newCarrier()
 	s := &stream{c: c, transport: t, events: true}
 	if !c.attach(s, first, false) {
-		requests.Refuse(w, http.StatusNotFound, notConnected)
+		h.refuseConnect(w, r, c, serverSentEvents, errClosed, first)
 		return
 	}
 	defer s.Finish(pairing.TransportLost)
