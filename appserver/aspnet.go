@@ -87,6 +87,9 @@ func (app *application) open(s *serverConn, m *serviceprotocol.OpenConnection) {
 		before.lost(errors.New("connection id was used again"))
 	}
 	s.clients.Add(1)
+	if c.traced {
+		app.log.Info("diagnostic client connects", "connection_id", c.id)
+	}
 	app.app.clients.add()
 	c.push(job{kind: jobConnect})
 	if app.app.closing.Load() {

@@ -509,6 +509,69 @@ func TestAspNetNegotiate(t *testing.T) {
 	}
 }
 
+// What a diagnostic client does is logged.
+func TestAspNetDiagnosticClients(t *testing.T) {
+	svc, err := service.New(service.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text lockedBuffer
+	a, err := appserver.New(appserver.Config{
+		Service: svc, ApplicationName: "App", ServerConnections: 1, Logger: slog.New(slog.NewTextHandler(&text, nil)),
+		HubDefaults: appserver.HubConfig{
+			Generations: appserver.AspNet, MethodNames: map[string]string{"AddThree": "Add"},
+			DiagnosticClientFilter: func(*http.Request) bool { return true },
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.MapHub("", &Lounge{}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	app := httptest.NewServer(a)
+	defer app.Close()
+	if err := a.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	g := enter(t, app, "ann", "lounge")
+	g.send(`{"H":"lounge","M":"echo","A":["secret"],"I":0}`)
+	g.expect(`{"R":"secret","I":"0"}`)
+	cancel()
+	if err := errors.Join(<-done, svc.Shutdown(context.Background())); err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{"diagnostic client connects", "diagnostic client called", "method=Lounge.Echo", "diagnostic client ended"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the log has no %q:\n%s", want, text.String())
+		}
+	}
+	if strings.Contains(text.String(), "secret") {
+		t.Errorf("the log has what was sent:\n%s", text.String())
+	}
+}
+
+// A lockedBuffer may be written by several goroutines.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
 // What is wrong with a hub for clients of ASP.NET SignalR is told when it is mapped.
 func TestAspNetMistakes(t *testing.T) {
 	tests := []struct {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"switchboard/aspnetprotocol"
 	"switchboard/hubprotocol"
@@ -52,7 +53,11 @@ func (c *aspNetClient) call(text []byte) {
 			ctx.Context = life
 		}
 		var value any
+		began := time.Now()
 		value, err = c.run(ctx, m.ID, method, frame)
+		if c.traced {
+			h.log.Info("diagnostic client called", "connection_id", c.id, "method", method.name, "took", time.Since(began), "error", err)
+		}
 		if err == nil && method.value >= 0 {
 			answer.Value, err = hubprotocol.JSON.AppendValue(nil, value)
 		}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 
@@ -20,6 +22,7 @@ type aspNetClient struct {
 	app     *application // fixed, as are all to the empty line
 	context context.Context
 	cancel  context.CancelCauseFunc
+	mayHubs []string // that do not let everybody in, but this client
 
 	mu        sync.Mutex
 	hubs      []*hub // that the client listens to; set by the first job, then fixed
@@ -51,7 +54,11 @@ const (
 
 func newAspNetClient(app *application, s *serverConn, m *serviceprotocol.OpenConnection) *aspNetClient {
 	c := &aspNetClient{app: app}
-	c.introduce(s, m)
+	for _, claim := range c.introduce(s, m).Claims {
+		if claim.Type == accesstoken.ClaimAspNetHubs {
+			c.mayHubs = strings.Fields(claim.Value)
+		}
+	}
 	c.context, c.cancel = context.WithCancelCause(context.Background())
 	return c
 }
@@ -201,6 +208,11 @@ func (c *aspNetClient) finish(err error, discard bool) bool {
 	c.pushLocked(job{kind: jobDisconnect, err: err})
 	c.mu.Unlock()
 	c.app.forget(c)
+	level, text := slog.LevelDebug, "client ended"
+	if c.traced {
+		level, text = slog.LevelInfo, "diagnostic client ended"
+	}
+	c.app.log.Log(context.Background(), level, text, "connection_id", c.id, "error", err)
 	if err != nil {
 		c.cancel(err)
 	} else {
@@ -262,19 +274,7 @@ func (c *aspNetClient) each(do func(i int, h *hub)) {
 // mayUse tells whether the client was let in to a hub when it negotiated. That is in its token, for
 // hubs that do not let everybody in.
 func (c *aspNetClient) mayUse(h *hub) bool {
-	if h.config.Authorize == nil {
-		return true
-	}
-	for _, claim := range c.request().Claims {
-		if claim.Type == accesstoken.ClaimAspNetHubs {
-			for name := range strings.SplitSeq(claim.Value, " ") {
-				if strings.EqualFold(name, h.config.Name) {
-					return true
-				}
-			}
-		}
-	}
-	return false
+	return h.config.Authorize == nil || slices.ContainsFunc(c.mayHubs, func(name string) bool { return strings.EqualFold(name, h.config.Name) })
 }
 
 func (c *aspNetClient) reconnected() {
