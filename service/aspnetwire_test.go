@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -322,4 +323,130 @@ func emptyForNil(frame []byte) []byte { return bytes.Replace(frame, []byte{0xc0}
 func payloadOf(frame []byte) []byte {
 	body, _, _ := serviceprotocol.SplitFrame(frame, len(frame))
 	return body
+}
+
+// A .NET client: its token in a header on every request, its own URL whatever negotiate answers, connectionData
+// with brackets and capitals, forms without Content-Type, polls as text/plain with all parameters in the query,
+// and Stop, which waits until the stream has ended.
+func TestAspNetDotnetClient(t *testing.T) {
+	svc, app := startAspNet(t, service.Config{})
+	for _, transport := range []string{"webSockets", "serverSentEvents", "longPolling"} {
+		t.Run(transport, func(t *testing.T) {
+			c := newAspNetClient(t, svc, "")
+			token := strings.Split(strings.Split(c.query, "connectionToken=")[1], "&")[0]
+			query := "?clientProtocol=2.1&transport=" + transport + "&connectionData=[%7B%22Name%22:%22Chat%22%7D]&connectionToken=" + token + "&user=bob&asrs_request_id=r1"
+			request := func(method, action, more, contentType, body string) *http.Response {
+				t.Helper()
+				r, err := http.NewRequestWithContext(t.Context(), method, svc.URL+"/aspnetclient/"+action+query+more, strings.NewReader(body))
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Header.Set("Authorization", "Bearer "+c.token)
+				if contentType != "" {
+					r.Header.Set("Content-Type", contentType)
+				}
+				response, err := http.DefaultClient.Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { response.Body.Close() })
+				return response
+			}
+			text := func(response *http.Response) string {
+				t.Helper()
+				b, err := io.ReadAll(response.Body)
+				if err != nil || response.StatusCode != http.StatusOK {
+					t.Fatalf("%d %q, %v", response.StatusCode, b, err)
+				}
+				return strings.TrimLeft(string(b), " ")
+			}
+			const plain = "text/plain; charset=utf-8"
+			invocation, cursor := `{"I":"0","H":"Chat","M":"Echo","A":["a & b"]}`, "0"
+			receive := func(action string) (next func(want string)) { // begins a stream
+				switch transport {
+				case "webSockets":
+					header := http.Header{"Authorization": {"Bearer " + c.token}}
+					socket, _, err := websocket.Dial(t.Context(), strings.Replace(svc.URL, "http", "ws", 1)+"/aspnetclient/"+action+query, &websocket.DialOptions{HTTPHeader: header})
+					if err != nil {
+						t.Fatal(err)
+					}
+					c.socket = socket
+					return func(want string) { c.expect(want) }
+				case "serverSentEvents":
+					c.events = bufio.NewReader(request("GET", action, "&messageId="+cursor, "", "").Body)
+					c.expectEvents("initialized")
+					return func(want string) {
+						if strings.HasPrefix(want, `{"R"`) {
+							want = `{"C":"0","M":[` + want + `]}`
+						}
+						c.expectEvents(want)
+					}
+				}
+				if action == "connect" {
+					if got := text(request("POST", action, "", plain, "")); got != initialized {
+						t.Errorf("connect: %s", got)
+					}
+				}
+				return func(want string) {
+					if want == initialized {
+						return
+					}
+					var got struct {
+						C string
+						M []json.RawMessage
+					}
+					if err := json.Unmarshal([]byte(text(request("POST", "poll", "&messageId="+cursor, plain, ""))), &got); err != nil || len(got.M) != 1 || !strings.Contains(want, string(got.M[0])) {
+						t.Errorf("poll: %s, %v, want %s", got.M, err, want)
+					}
+					cursor = got.C
+				}
+			}
+			next := receive("connect")
+			next(initialized)
+			open := servicetest.Expect[*serviceprotocol.OpenConnection](app.AppServer)
+			if !strings.Contains(open.QueryString, "&connectionData=[%7B%22Name%22:%22Chat%22%7D]&") {
+				t.Errorf("OpenConnection has the query %q", open.QueryString)
+			}
+			if got := text(request("GET", "start", "", "", "")); got != `{ "Response": "started" }` {
+				t.Errorf("start: %s", got)
+			}
+			if transport == "webSockets" {
+				c.write(invocation)
+			} else if got := text(request("POST", "send", "", "", "data="+strings.ReplaceAll(url.QueryEscape(invocation), "+", "%20"))); got != "" {
+				t.Errorf("send: %s", got)
+			}
+			app.expectData(t, c.id, invocation)
+			app.to(c.id, `{"R":"a & b","I":"0"}`)
+			next(`{"R":"a & b","I":"0"}`)
+			app.chat.Send(&serviceprotocol.BroadcastData{Payloads: payloads(call("Chat", "hello"))})
+			next(call("Chat", "hello"))
+			if transport != "longPolling" {
+				next = receive("reconnect")
+				app.expectData(t, c.id, "asrs:reconnect")
+				app.to(c.id, call("Chat", "again"))
+				next(call("Chat", "again"))
+			}
+			poll := make(chan string, 1)
+			if transport == "longPolling" {
+				go func() { poll <- text(request("POST", "poll", "&messageId="+cursor, plain, "")) }()
+				waiting(t, poll)
+			}
+			if got := text(request("POST", "abort", "", plain, "")); got != "" {
+				t.Errorf("abort: %s", got)
+			}
+			app.expectClose(t, c.id, "")
+			switch transport {
+			case "webSockets":
+				c.expect("close 1000")
+			case "serverSentEvents":
+				if rest, err := io.ReadAll(c.events); len(rest) > 0 || err != nil {
+					t.Errorf("after abort the stream has %q, %v", rest, err)
+				}
+			case "longPolling":
+				if got := <-poll; !strings.HasSuffix(got, `"M":[]}`) {
+					t.Errorf("after abort the poll has %s", got)
+				}
+			}
+		})
+	}
 }
