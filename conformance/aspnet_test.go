@@ -28,11 +28,14 @@ func TestAspNetClients(t *testing.T) {
 	installClients(t)
 	in := runtime{"aspnet/main.js", chromium(t)}
 	svc := startService(t, engines[0], notResumed, "--aspnet-keep-alive", "1s")
+	browsers := make(chan struct{}, 3) // that run at a time: each is several processes
 	for _, v := range aspNetVersions {
 		for _, mode := range v.modes {
 			for _, transport := range aspNetTransports {
 				t.Run(v.version+"/"+mode+"/"+transport, func(t *testing.T) {
 					t.Parallel()
+					browsers <- struct{}{}
+					defer func() { <-browsers }()
 					app := startAspNetApp(t, svc, v.version+" "+mode+" "+transport)
 					runCases(t, in, v.version, mode, transport, svc, app.url)
 				})
