@@ -306,6 +306,10 @@ func TestAspNetRefusals(t *testing.T) {
 	c := opened(t, svc, app, "longPolling")
 	fresh := newAspNetClient(t, svc, chatOnly)
 	big := "data=" + strings.Repeat("%26", 1001)
+	var many []string
+	for i := range 101 {
+		many = append(many, fmt.Sprintf(`{"name":"h%d"}`, i))
+	}
 	tests := []struct {
 		name, method, path, body string
 		token                    string // in place of the client's; "none" for none
@@ -327,6 +331,7 @@ func TestAspNetRefusals(t *testing.T) {
 		{"abort by another user", "POST", "abort" + c.query, "", servicetest.AspNetToken(t, accesstoken.Claim{Type: accesstoken.ClaimUserID, Value: "eve"}), 403, ""},
 		{"hub twice", "GET", "connect" + strings.Replace(fresh.query, "chat", `chat%22%7D%2C%7B%22name%22%3A%22CHAT`, 1) + "&transport=longPolling", "", "", 400, "is listed twice"},
 		{"no connectionData that is JSON", "GET", "connect" + strings.Replace(fresh.query, "connectionData=", "connectionData=x", 1) + "&transport=longPolling", "", "", 400, "connectionData"},
+		{"many hubs", "GET", "connect" + strings.Replace(fresh.query, url.QueryEscape(chatOnly), url.QueryEscape("["+strings.Join(many, ",")+"]"), 1) + "&transport=longPolling", "", "", 400, "more than 100 hubs"},
 		{"send before connect", "POST", "send" + fresh.query, "data=x", "", 404, ""},
 		{"poll before connect", "POST", "poll" + fresh.query, "", "", 404, ""},
 		{"start before connect", "POST", "start" + fresh.query, "", "", 404, ""},

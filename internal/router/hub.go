@@ -60,6 +60,12 @@ func New(c Config) *Router { return &Router{config: c, hubs: map[string]*Hub{}} 
 func (r *Router) Hub(name string) *Hub {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	h := r.hubLocked(name)
+	h.stays = true
+	return h
+}
+
+func (r *Router) hubLocked(name string) *Hub {
 	h := r.hubs[name]
 	if h == nil {
 		h = &Hub{name: name, config: &r.config, log: r.config.Log.With("hub", name), apps: map[string]*appServer{}, traits: map[pairing.Server]Traits{}, closed: newCloseCounts()}
@@ -69,6 +75,32 @@ func (r *Router) Hub(name string) *Hub {
 		r.hubs[name] = h
 	}
 	return h
+}
+
+// Listen makes a client reachable by what is sent to a hub, while another hub has it: with ASP.NET
+// SignalR a client belongs to an application and listens to some of its hubs. Unlisten ends that. The
+// name comes from the client: a hub that no app server has been connected to goes with its last listener.
+func (r *Router) Listen(name string, c pairing.Client) (Listening, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := r.hubLocked(name)
+	p, err := h.listen(c)
+	return Listening{h, p}, err
+}
+
+// Unlisten undoes what Listen did.
+func (r *Router) Unlisten(l Listening) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if left := l.hub.unlisten(l.pair); left == 0 && !l.hub.stays {
+		delete(r.hubs, l.hub.name)
+	}
+}
+
+// A Listening is a client that listens to a hub.
+type Listening struct {
+	hub  *Hub
+	pair *pairing.Pair
 }
 
 // Hubs returns all hubs, in no order.
@@ -89,6 +121,7 @@ type Hub struct {
 	config  *Config
 	log     *slog.Logger
 	standIn pairing.Server // serves clients when no server connection does; may be nil
+	stays   bool           // it is not only that somebody listens; guarded by the router's mu
 
 	mu          sync.RWMutex
 	pairs       pairing.Table               // guarded by mu, as is all below
@@ -256,10 +289,8 @@ func (h *Hub) addUserLocked(c pairing.Client) {
 	}
 }
 
-// Listen makes a client reachable by what is sent to this hub, while another hub has it: with
-// ASP.NET SignalR a client belongs to an application and listens to some of its hubs. Unlisten
-// ends that.
-func (h *Hub) Listen(c pairing.Client) (*pairing.Pair, error) {
+// listen makes a client reachable that another hub has.
+func (h *Hub) listen(c pairing.Client) (*pairing.Pair, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p, err := h.pairs.Bind(c, nil)
@@ -271,13 +302,14 @@ func (h *Hub) Listen(c pairing.Client) (*pairing.Pair, error) {
 	return p, nil
 }
 
-// Unlisten undoes what Listen did.
-func (h *Hub) Unlisten(p *pairing.Pair) {
+// unlisten returns how many are left.
+func (h *Hub) unlisten(p *pairing.Pair) (left int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.forgetLocked(p) {
 		h.listeners--
 	}
+	return h.listeners
 }
 
 // AllowsResume tells whether clients may use stateful reconnect: when an app server

@@ -16,8 +16,8 @@ import (
 
 // newApplication returns the application of ASP.NET SignalR and two of its hubs. Clients get
 // what is behind the colon of a payload, and the groups of the hub "mute" are none for them.
-func newApplication(t *testing.T) (app, chat, news *hub) {
-	r := router.New(router.Config{
+func newApplication(t *testing.T) (r *router.Router, app, chat, news *hub) {
+	r = router.New(router.Config{
 		Log: slog.New(slog.DiscardHandler), NoResults: true,
 		Open: func(payload []byte) ([]byte, error) {
 			_, text, ok := strings.Cut(string(payload), ":")
@@ -31,28 +31,29 @@ func newApplication(t *testing.T) (app, chat, news *hub) {
 	of := func(name string) *hub {
 		return &hub{Hub: r.Hub(name), t: t, clients: map[string]*client{}, pairs: map[string]*pairing.Pair{}}
 	}
-	return of("app_app"), of("app_chat"), of("app_news")
+	return r, of("app_app"), of("app_chat"), of("app_news")
 }
 
 // listen has clients of the application listen to a hub.
-func listen(app, hub *hub, ids ...string) {
+func listen(r *router.Router, app, hub *hub, ids ...string) (all []router.Listening) {
 	for _, id := range ids {
-		p, err := hub.Listen(app.clients[id])
+		l, err := r.Listen(hub.Name(), app.clients[id])
 		if err != nil {
 			hub.t.Fatal(err)
 		}
-		hub.pairs[id] = p
+		all = append(all, l)
 	}
+	return all
 }
 
 func TestListeners(t *testing.T) {
-	app, chat, news := newApplication(t)
+	r, app, chat, news := newApplication(t)
 	app.server("s")
 	for _, id := range []string{"a", "b", "c"} {
 		app.connect(id, "user of "+id, "json")
 	}
-	listen(app, chat, "a", "b")
-	listen(app, news, "b", "c")
+	listening := listen(r, app, chat, "a", "b")
+	listen(r, app, news, "b", "c")
 	s := &server{id: "of chat", serverID: "app of s"}
 	chat.AddServer(s, router.Traits{})
 
@@ -97,20 +98,20 @@ func TestListeners(t *testing.T) {
 	if got := app.clients["a"].closed(); got != "" {
 		t.Errorf("a was closed with a connection that only sends: %s", got)
 	}
-	chat.Unlisten(chat.pairs["a"])
-	chat.Unlisten(chat.pairs["a"])
+	r.Unlisten(listening[0])
+	r.Unlisten(listening[0])
 	chat.send(s, &serviceprotocol.BroadcastData{Payloads: text("0:x")})
 	if got := chat.Stats(); got.Listeners != 1 || got.Users != 1 || len(app.clients["a"].take()) != 0 {
 		t.Errorf("Stats after one has gone = %+v, want 1", got)
 	}
-	if _, err := chat.Listen(app.clients["b"]); !errors.Is(err, pairing.ErrDuplicate) {
+	if _, err := r.Listen("app_chat", app.clients["b"]); !errors.Is(err, pairing.ErrDuplicate) {
 		t.Errorf("Listen twice = %v, want %v", err, pairing.ErrDuplicate)
 	}
 }
 
 // A group that is none for a client takes it in, as far as the app server sees.
 func TestGroupsThatAClientCannotHave(t *testing.T) {
-	app, _, _ := newApplication(t)
+	_, app, _, _ := newApplication(t)
 	s := app.server("s")
 	app.connect("a", "ann", "json")
 	for i, group := range []string{"loud", "mute"} {
@@ -128,10 +129,10 @@ func TestGroupsThatAClientCannotHave(t *testing.T) {
 
 func TestClientsThatGiveNoResults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		app, chat, _ := newApplication(t)
+		r, app, chat, _ := newApplication(t)
 		s := app.server("s")
 		app.connect("a", "", "json")
-		listen(app, chat, "a")
+		listen(r, app, chat, "a")
 		for _, on := range []*hub{app, chat} {
 			on.send(s, &serviceprotocol.ClientInvocation{InvocationID: "i", ConnectionID: "a", CallerServerID: s.serverID, Payloads: text("0:x")})
 			time.Sleep(time.Second)
@@ -141,4 +142,45 @@ func TestClientsThatGiveNoResults(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Clients cannot fill the memory with hubs that there are not.
+func TestHubsThatOnlyListenersKnow(t *testing.T) {
+	r, app, _, _ := newApplication(t)
+	app.server("s")
+	app.connect("a", "", "json")
+	app.connect("b", "", "json")
+	names := func() (names []string) {
+		for _, h := range r.Hubs() {
+			names = append(names, h.Name())
+		}
+		slices.Sort(names)
+		return names
+	}
+	before := names()
+	first, err := r.Listen("app_none", app.clients["a"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := r.Listen("app_none", app.clients["b"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Unlisten(first)
+	if got := names(); len(got) != len(before)+1 {
+		t.Errorf("with a listener there is %v", got)
+	}
+	r.Unlisten(second)
+	if got := names(); !slices.Equal(got, before) {
+		t.Errorf("without a listener there is %v, want %v", got, before)
+	}
+	first, err = r.Listen("app_none", app.clients["a"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := r.Hub("app_none") // an app server comes
+	r.Unlisten(first)
+	if r.Hub("app_none") != h {
+		t.Error("the hub of an app server has gone")
+	}
 }

@@ -35,7 +35,7 @@ type Conn struct {
 
 	pair    *pairing.Pair // set by connect, then fixed, as all to the empty line
 	hubs    []string      // that the client listens to, in lower case
-	listens []listen
+	listens []router.Listening
 	born    time.Time
 
 	mu       sync.Mutex
@@ -51,12 +51,6 @@ type Conn struct {
 	away     bool        // it is open, and the timer runs
 	left     bool        // the app server was told of the end
 	ended    bool
-}
-
-// A listen is what makes a client reachable by one of its hubs.
-type listen struct {
-	hub  *router.Hub
-	pair *pairing.Pair
 }
 
 var _ pairing.Client = (*Conn)(nil)
@@ -220,9 +214,7 @@ func (c *Conn) leave() {
 	if !leave {
 		return
 	}
-	for _, l := range c.listens {
-		l.hub.Unlisten(l.pair)
-	}
+	c.unlisten()
 	text := c.reason.Text
 	if c.reason == pairing.TransportLost {
 		text = "The client did not come back in time."
@@ -230,22 +222,33 @@ func (c *Conn) leave() {
 	c.hub.Disconnect(c.pair, text)
 }
 
+func (c *Conn) unlisten() {
+	for _, l := range c.listens {
+		c.h.config.Router.Unlisten(l)
+	}
+}
+
 // end forgets a connection that is closed and has no stream.
 func (c *Conn) end() {
 	c.mu.Lock()
 	again := c.ended
 	c.ended = true
+	c.stopTimerLocked()
 	c.out.Clear()
 	c.polled.clear()
 	c.mu.Unlock()
 	if again {
 		return
 	}
-	if c.pair != nil {
-		c.leave()
+	if !c.born.IsZero() { // else it has never connected
+		serverID := ""
+		if c.pair != nil {
+			c.leave()
+			serverID = c.pair.Server.ServerID()
+		}
 		c.hub.CountClosed(c.reason)
 		c.h.config.Log.Info("client connection closed", "hub", c.hub.Name(), "connection_id", c.id,
-			"reason", c.reason.Code, "by", string(c.reason.By), "detail", c.detail, "user_id", c.userID, "server_id", c.pair.Server.ServerID(),
+			"reason", c.reason.Code, "by", string(c.reason.By), "detail", c.detail, "user_id", c.userID, "server_id", serverID,
 			"lasted", time.Since(c.born).Truncate(time.Second).String())
 	}
 	c.h.table.forget(c)

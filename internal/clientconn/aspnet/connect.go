@@ -2,6 +2,7 @@ package aspnet
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -24,6 +25,9 @@ const (
 	serverSentEvents = "serversentevents"
 	longPolling      = "longpolling"
 )
+
+// maxHubs is how many hubs a client may listen to.
+const maxHubs = 100
 
 // connect opens a connection, or has one that is open carried by another transport: a client whose
 // transport does not come up tries the next one with the same token.
@@ -178,6 +182,9 @@ func (h *Handler) serveWebSocket(w http.ResponseWriter, r *request, c *Conn, fir
 // opened opens the connection, if that has not been done before.
 func (h *Handler) opened(w http.ResponseWriter, r *request, c *Conn) error {
 	hubs, err := aspnetprotocol.ParseHubs(r.query.Get("connectionData"))
+	if err == nil && len(hubs) > maxHubs {
+		err = fmt.Errorf("connectionData: more than %d hubs", maxHubs)
+	}
 	if err != nil {
 		requests.Refuse(w, http.StatusBadRequest, err.Error())
 		return errAnswered
@@ -235,10 +242,10 @@ func (c *Conn) open(hubs []string, r *request) error {
 	if err == nil && c.reason != nil {
 		err = errClosed // meanwhile
 	}
-	c.expectLocked(c.h.config.Timeouts.Connect) // until the stream has come
 	if err != nil && c.reason == nil {
 		c.reason = pairing.NoServer
 	}
+	c.expectLocked(c.h.config.Timeouts.Connect) // until the stream has come
 	c.mu.Unlock()
 	if err != nil {
 		c.end()
@@ -250,18 +257,19 @@ func (c *Conn) announce(hubs []string, r *request) (err error) {
 	c.hubs, c.born = hubs, time.Now()
 	defer func() {
 		if err != nil {
-			for _, l := range c.listens {
-				l.hub.Unlisten(l.pair)
-			}
+			c.unlisten()
 		}
 	}()
 	for _, name := range hubs {
-		hub := c.h.config.Router.Hub(aspnetprotocol.ServiceHub(c.app, name))
-		pair, err := hub.Listen(c)
+		name = aspnetprotocol.ServiceHub(c.app, name)
+		if !accesstoken.ValidHubName(name) {
+			continue // no app server can have it; that of the client will say so
+		}
+		listening, err := c.h.config.Router.Listen(name, c)
 		if err != nil {
 			return err
 		}
-		c.listens = append(c.listens, listen{hub, pair})
+		c.listens = append(c.listens, listening)
 	}
 	c.pair, err = c.hub.Connect(c, &serviceprotocol.OpenConnection{
 		ConnectionID: c.id,
