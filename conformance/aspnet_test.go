@@ -56,11 +56,11 @@ func TestAspNetRestart(t *testing.T) {
 				flags := []string{notResumed, "--aspnet-errors", errors, "--aspnet-disconnect", "3s"}
 				svc := startService(t, engines[0], flags...)
 				app := startAspNetApp(t, svc, "restart "+errors+" "+transport)
-				app.restart = func(r *http.Request) (any, error) {
+				app.restart.Store(new(func(r *http.Request) (any, error) {
 					svc.kill()
 					startService(t, engines[0], append(flags, "--listen", svc.listens)...)
 					return done, app.serves(r.Context())
-				}
+				}))
 				runCases(t, in, "2.4.3", "restart-"+errors, transport, svc, app.url)
 			})
 		}

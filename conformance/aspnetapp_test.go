@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -144,7 +145,7 @@ type aspNetApp struct {
 	server  *appserver.App
 	hub     *appserver.HubContext
 	endings endings
-	restart func(*http.Request) (any, error) // of the service; nil if it is not to be restarted
+	restart atomic.Pointer[func(*http.Request) (any, error)] // of the service; nil if it is not to be restarted
 }
 
 // startAspNetApp runs an app server until the test ends.
@@ -181,8 +182,9 @@ func startAspNetApp(t *testing.T, svc *service, name string) *aspNetApp {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- a.server.Run(ctx) }()
-	server := httptest.NewServer(a.handler())
-	a.url = server.URL
+	server := httptest.NewUnstartedServer(a.handler())
+	a.url = "http://" + server.Listener.Addr().String() // before anybody can ask for it
+	server.Start()
 	t.Cleanup(func() {
 		stop()
 		if err := <-done; err != nil {
@@ -208,7 +210,7 @@ func (a *aspNetApp) handler() http.Handler {
 	}))
 	mux.HandleFunc("GET /control/disconnected/{id}", answer(a.endings.disconnected))
 	mux.HandleFunc("POST /control/token", answer(a.directAccess))
-	mux.HandleFunc("POST /control/restart", answer(func(r *http.Request) (any, error) { return a.restart(r) }))
+	mux.HandleFunc("POST /control/restart", answer(func(r *http.Request) (any, error) { return (*a.restart.Load())(r) }))
 	return shared(mux)
 }
 
