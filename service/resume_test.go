@@ -90,7 +90,8 @@ func TestServerConnectionIsResumed(t *testing.T) {
 		t.Errorf("the service has got %s bytes, want %d", got, sent)
 	}
 	read(ask)
-	if got := svc.Stats(); got.ServerConnectionsResumed != 1 || got.ServerConnections != 1 || got.Hubs[0].Clients != 1 {
+	waitFor(t, func() bool { return svc.Stats().ServerConnectionsResumed == 1 })
+	if got := svc.Stats(); got.ServerConnections != 1 || got.Hubs[0].Clients != 1 {
 		t.Errorf("%+v", got)
 	}
 
