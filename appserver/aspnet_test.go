@@ -466,7 +466,9 @@ func TestAspNetLifetime(t *testing.T) {
 
 	refused := enter(t, app, "eve&refuse=1", "lounge")
 	refused.expect(`{"E":"not you"}`, "end")
-	time.Sleep(10 * time.Millisecond)
+	last := enter(t, app, "last", "lounge")
+	get(t, last.url+"/abort"+last.query, last.token)
+	eventually(t, "the hub has heard of what came after", func() bool { return strings.Contains(lounge.noted(), "disconnected last") })
 	if strings.Contains(lounge.noted(), "disconnected eve") {
 		t.Error("OnDisconnected was called, though OnConnected has failed")
 	}

@@ -102,27 +102,12 @@ func (p *ClientProxy) over(ctx context.Context, l *line, key string, m servicepr
 
 // aspNetTargets returns the services that a message goes to over a line.
 func (p *ClientProxy) aspNetTargets(l *line) ([]*HubEndpoint, error) {
-	all, router := l.endpoints(), p.hub.app.config.MessageRouter
 	if p.kind == toConnection {
 		if c := p.hub.application.find(p.name); c != nil {
 			return c.server.at.alone, nil
 		}
 	}
-	if router == nil {
-		return all, nil
-	}
-	t := targets{line: l}
-	switch p.kind {
-	case toAll:
-		t.add(router.ForBroadcast(all))
-	case toGroup:
-		t.add(router.ForGroup(p.name, all))
-	case toUser:
-		t.add(router.ForUser(p.name, all))
-	case toConnection:
-		t.add(router.ForConnection(p.name, all))
-	}
-	return t.list, t.check()
+	return p.routed(l)
 }
 
 // requestAspNet has the service change a membership of a client of ASP.NET SignalR.

@@ -130,15 +130,25 @@ func (p *ClientProxy) targets() ([]*HubEndpoint, error) {
 		return all, nil
 	}
 	if p.kind == toConnection {
-		return p.hub.connectionTargets(p.name)
+		if c := p.hub.clients.get(p.name); c != nil {
+			return c.server.at.alone, nil
+		}
 	}
+	return p.routed(&p.hub.line)
+}
+
+// routed returns the services that Config.MessageRouter chooses for a message over a line, or all.
+func (p *ClientProxy) routed(l *line) ([]*HubEndpoint, error) {
+	all, router := l.endpoints(), l.app.config.MessageRouter
 	if router == nil {
 		return all, nil
 	}
-	t := targets{line: &p.hub.line}
+	t := targets{line: l}
 	switch p.kind {
 	case toAll:
 		t.add(router.ForBroadcast(all))
+	case toConnection:
+		t.add(router.ForConnection(p.name, all))
 	case toGroup:
 		t.add(router.ForGroup(p.name, all))
 	case toUser:
@@ -154,19 +164,6 @@ func (p *ClientProxy) targets() ([]*HubEndpoint, error) {
 			t.add(router.ForUser(name, all))
 		}
 	}
-	return t.list, t.check()
-}
-
-// connectionTargets returns where a connection is, or may be.
-func (h *hub) connectionTargets(id string) ([]*HubEndpoint, error) {
-	if c := h.clients.get(id); c != nil {
-		return c.server.at.alone, nil
-	}
-	if h.app.config.MessageRouter == nil {
-		return h.endpoints(), nil
-	}
-	t := targets{line: &h.line}
-	t.add(h.app.config.MessageRouter.ForConnection(id, h.endpoints()))
 	return t.list, t.check()
 }
 

@@ -95,19 +95,7 @@ func (h *Handler) Refused() map[string]int64 { return h.refusals.Counts() }
 // refused.
 func (h *Handler) Shutdown(ctx context.Context) error {
 	h.table.shut()
-	done := make(chan struct{})
-	go func() {
-		h.open.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		h.table.abort()
-		<-done
-		return context.Cause(ctx)
-	}
+	return clientconn.AwaitEnds(ctx, &h.open, h.table.abort)
 }
 
 // A request is one of a client, with its token.

@@ -105,19 +105,7 @@ func (h *Handler) Expire() { h.table.expire() }
 // and waits until they have ended or ctx is done. New ones are refused.
 func (h *Handler) Shutdown(ctx context.Context) error {
 	h.table.shut()
-	done := make(chan struct{})
-	go func() {
-		h.open.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		h.table.abort()
-		<-done
-		return context.Cause(ctx)
-	}
+	return clientconn.AwaitEnds(ctx, &h.open, h.table.abort)
 }
 
 // admit finds out which hub the request is for and whether its token allows
