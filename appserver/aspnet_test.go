@@ -574,6 +574,47 @@ func (b *lockedBuffer) String() string {
 	return b.text.String()
 }
 
+// An app server whose clients are moved does not wait for those that cannot be.
+func TestAspNetShutdown(t *testing.T) {
+	svc, err := service.New(service.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lounge := &Lounge{}
+	a, err := appserver.New(appserver.Config{
+		Service: svc, ApplicationName: "App", ServerConnections: 1, Shutdown: appserver.MigrateClients, ShutdownTimeout: time.Minute,
+		HubDefaults: appserver.HubConfig{Generations: appserver.AspNet, MethodNames: map[string]string{"AddThree": "Add"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.MapHub("", lounge); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- a.Run(context.Background()) }()
+	app := httptest.NewServer(a)
+	defer app.Close()
+	if err := a.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	g := enter(t, app, "ann", "lounge")
+	g.send(`{"H":"lounge","M":"nothing","A":[],"I":0}`)
+	g.expect(`{"I":"0"}`) // OnConnected has returned
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := errors.Join(a.Shutdown(ctx), <-done); err != nil {
+		t.Error(err)
+	}
+	g.expect("end")
+	if err := svc.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if got := lounge.noted(); got != "connected  true; disconnected  <nil>" {
+		t.Errorf("the hub noted %q", got)
+	}
+}
+
 // What is wrong with a hub for clients of ASP.NET SignalR is told when it is mapped.
 func TestAspNetMistakes(t *testing.T) {
 	tests := []struct {

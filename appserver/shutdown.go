@@ -64,6 +64,9 @@ func (a *App) drain(ctx context.Context, hubs []*hub) {
 		}
 	}
 	hooks.Wait()
+	if a.config.Shutdown == MigrateClients && a.application != nil {
+		a.application.closeAll() // they cannot be moved, and start again elsewhere
+	}
 	if a.clients.wait(ctx) != nil {
 		a.config.Logger.Warn("some clients are left at the end of the shutdown; they are closed", "clients", a.clients.n.Load())
 	}
