@@ -59,12 +59,13 @@ func (m *mover) joinLocked(traits router.Traits) {
 	m.traits, m.follows = traits, traits.MovesLost
 }
 
-// Move has the connection go over to another server connection at the next quiet moment.
-func (c *Conn) Move() {
+// Move has the connection go over to another server connection at the next quiet moment, unless it
+// has left the one that it shall leave.
+func (c *Conn) Move(from pairing.Server) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m := c.mover
-	if m == nil || c.reason != nil || m.leaving || !m.wanted.IsZero() {
+	if m == nil || c.reason != nil || m.leaving || !m.wanted.IsZero() || c.pair != nil && c.pair.Server != from {
 		return
 	}
 	m.follows, m.wanted = true, time.Now()
@@ -227,6 +228,9 @@ func (c *Conn) arrive(pair *pairing.Pair, handshake []byte) {
 	c.Leave() // if it was closed meanwhile
 	for _, r := range waiting {
 		r.Resume()
+	}
+	if c.hub.Drains(pair.Server) { // since a moment ago, when the connection could not be told
+		c.Move(pair.Server)
 	}
 	c.env.Log.Debug("client connection moved", "hub", c.hub.Name(), "connection_id", c.id, "server_id", pair.Server.ServerID())
 }

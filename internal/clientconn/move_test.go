@@ -156,6 +156,39 @@ func TestMoveFromAnAppServerThatHandsOver(t *testing.T) {
 	})
 }
 
+// A client that has gone over is not told to by what concerned its former server connection: that may
+// be one of several that say goodbye, and not the last.
+func TestMoveThatComesTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMove(t, handsOff, jsonRequest)
+		m.hub.AddServer(&app{id: "a"}, handsOff) // of the same app server, and not yet draining
+		m.hub.Drain(m.app)
+		m.wantApps("closed to b", "")
+		m.from(m.app, &serviceprotocol.CloseConnection{ConnectionID: "c"})
+		m.wantApps("", announced)
+		m.Move(m.app)
+		time.Sleep(time.Minute)
+		m.wantApps("", "")
+	})
+}
+
+// The server connection that a client goes to may say goodbye before it has come.
+func TestMoveOnAndOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMove(t, handsOff, jsonRequest)
+		m.hub.Drain(m.app)
+		m.wantApps("closed to b", "")
+		third := &app{id: "third"}
+		m.hub.AddServer(third, handsOff)
+		m.hub.Drain(m.other)
+		m.from(m.app, &serviceprotocol.CloseConnection{ConnectionID: "c"})
+		m.wantApps("", announced+" closed to third")
+		m.from(m.other, &serviceprotocol.CloseConnection{ConnectionID: "c"})
+		m.wantApps("", "")
+		wantText(t, "the third app server got", strings.Join(third.take(), " "), strings.Replace(announced, "from a", "from b", 1))
+	})
+}
+
 type goesOn chan struct{}
 
 func (r goesOn) Resume() { r <- struct{}{} }

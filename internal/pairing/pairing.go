@@ -50,8 +50,9 @@ type Client interface {
 	// Late queues what came over a server connection that is not the client's: whole hub
 	// messages, of the app server that had the client before.
 	Late(payload []byte)
-	// Move has the client go over to another server connection when it can.
-	Move()
+	// Move has the client go over to another server connection when it can, if it is with this
+	// one still.
+	Move(from Server)
 	// HandedOver tells the client that the app server which it is leaving has no more to
 	// say. It is false when the client is not leaving.
 	HandedOver() bool

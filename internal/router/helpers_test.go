@@ -84,9 +84,9 @@ func (c *client) Deliver(payload []byte) {
 
 func (c *client) Late(payload []byte) { c.Deliver(payload) }
 
-func (c *client) Move()            { c.moves.Add(1) }
-func (c *client) HandedOver() bool { return c.leaving }
-func (c *client) ServerLost() bool { return c.leaving }
+func (c *client) Move(pairing.Server) { c.moves.Add(1) }
+func (c *client) HandedOver() bool    { return c.leaving }
+func (c *client) ServerLost() bool    { return c.leaving }
 
 func (c *client) Multicast(message *pairing.Shared) {
 	c.mu.Lock()

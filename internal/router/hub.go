@@ -170,8 +170,8 @@ func (h *Hub) AddServer(s pairing.Server, traits Traits) {
 	move(h.addServer(s, traits))
 }
 
-// addServer returns the clients that wait for a server connection to go to.
-func (h *Hub) addServer(s pairing.Server, traits Traits) []pairing.Client {
+// addServer returns the pairs whose clients wait for a server connection to go to.
+func (h *Hub) addServer(s pairing.Server, traits Traits) []*pairing.Pair {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	app := h.apps[s.ServerID()]

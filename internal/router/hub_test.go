@@ -30,7 +30,7 @@ func (s *sink) Post(serviceprotocol.Message) error                  { return nil
 func (s *sink) Congested(pairing.Resumer) bool                      { return false }
 func (s *sink) Deliver([]byte)                                      {}
 func (s *sink) Late([]byte)                                         {}
-func (s *sink) Move()                                               {}
+func (s *sink) Move(pairing.Server)                                 {}
 func (s *sink) HandedOver() bool                                    { return false }
 func (s *sink) ServerLost() bool                                    { return false }
 func (s *sink) Multicast(*pairing.Shared)                           {}

@@ -20,21 +20,28 @@ func (h *Hub) Drain(s pairing.Server) {
 	move(leaving)
 }
 
-// leavingLocked returns the clients of all server connections that drain.
-func (h *Hub) leavingLocked() (clients []pairing.Client) {
+// leavingLocked returns the pairs of all server connections that drain.
+func (h *Hub) leavingLocked() (pairs []*pairing.Pair) {
 	for s := range h.draining {
 		for p := range h.pairs.Of(s) {
-			clients = append(clients, p.Client)
+			pairs = append(pairs, p)
 		}
 	}
-	return clients
+	return pairs
 }
 
-// move is called without the lock of a hub.
-func move(clients []pairing.Client) {
-	for _, c := range clients {
-		c.Move()
+// move is called without the lock of a hub. Some clients may have gone over meanwhile.
+func move(pairs []*pairing.Pair) {
+	for _, p := range pairs {
+		p.Client.Move(p.Server)
 	}
+}
+
+// Drains tells whether a server connection has said goodbye.
+func (h *Hub) Drains(s pairing.Server) bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.draining[s]
 }
 
 // Moves tells whether it is possible at all that a client goes over to another server

@@ -65,7 +65,7 @@ func (c *Conn) UserID() string { return c.userID }
 func (c *Conn) Protocol() string { return aspnetprotocol.Protocol }
 
 // Move does nothing: the client's app server cannot hand it over.
-func (c *Conn) Move() {}
+func (c *Conn) Move(pairing.Server) {}
 
 // HandedOver is false: see Move.
 func (c *Conn) HandedOver() bool { return false }
