@@ -113,8 +113,8 @@ func (c *Conn) leaveServerLocked() {
 }
 
 // ServerLost tells whether the connection goes over to another server connection, now
-// that its own is lost. If not it has to be closed.
-func (c *Conn) ServerLost() bool {
+// that this one is lost, or has done so. If not it has to be closed.
+func (c *Conn) ServerLost(from pairing.Server) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m := c.mover
@@ -124,6 +124,9 @@ func (c *Conn) ServerLost() bool {
 	if m.leaving {
 		m.tell()
 		return true
+	}
+	if c.pair != nil && c.pair.Server != from {
+		return true // it has left before
 	}
 	if !m.traits.MovesLost || m.middle || !c.answered || c.pair == nil {
 		return false

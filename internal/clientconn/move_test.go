@@ -172,6 +172,26 @@ func TestMoveThatComesTooLate(t *testing.T) {
 	})
 }
 
+// Nor is it lost with that.
+func TestLossThatComesTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMove(t, router.Traits{CarriesClients: true, Moves: true, MovesLost: true, HandsOver: true}, jsonRequest)
+		m.hub.AddServer(&app{id: "c"}, clings)
+		m.hub.Drain(m.app)
+		m.wantApps("closed to b", "")
+		m.from(m.app, &serviceprotocol.CloseConnection{ConnectionID: "c"})
+		m.wantApps("", announced)
+		if !m.ServerLost(m.app) {
+			t.Error("the client is to be closed")
+		}
+		time.Sleep(time.Minute)
+		m.wantApps("", "")
+		if m.Closing() {
+			t.Error("the client is closed")
+		}
+	})
+}
+
 // The server connection that a client goes to may say goodbye before it has come.
 func TestMoveOnAndOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -56,9 +56,9 @@ type Client interface {
 	// HandedOver tells the client that the app server which it is leaving has no more to
 	// say. It is false when the client is not leaving.
 	HandedOver() bool
-	// ServerLost tells the client that its server connection has ended, and returns
-	// whether it goes over to another one; else it has to be closed.
-	ServerLost() bool
+	// ServerLost tells the client that this server connection has ended, and returns whether
+	// it goes over to another one, or has done so; else it has to be closed.
+	ServerLost(from Server) bool
 	// Close ends the client after what is queued. Only the first call counts.
 	// The detail is for the client's eyes where its app allows details.
 	Close(reason *Reason, detail string)

@@ -61,6 +61,7 @@ func (s *server) take() []serviceprotocol.Message {
 type client struct {
 	id, user, protocol string
 	leaving            bool // its server connection
+	onLost             func()
 	moves              atomic.Int64
 
 	mu        sync.Mutex
@@ -86,7 +87,12 @@ func (c *client) Late(payload []byte) { c.Deliver(payload) }
 
 func (c *client) Move(pairing.Server) { c.moves.Add(1) }
 func (c *client) HandedOver() bool    { return c.leaving }
-func (c *client) ServerLost() bool    { return c.leaving }
+func (c *client) ServerLost(pairing.Server) bool {
+	if c.onLost != nil {
+		c.onLost()
+	}
+	return c.leaving
+}
 
 func (c *client) Multicast(message *pairing.Shared) {
 	c.mu.Lock()

@@ -234,11 +234,9 @@ func (h *Hub) RemoveServer(s pairing.Server) int {
 		lost = append(lost, p)
 	}
 	h.mu.Unlock()
-	lost = slices.DeleteFunc(lost, func(p *pairing.Pair) bool { return p.Client.ServerLost() })
+	lost = slices.DeleteFunc(lost, func(p *pairing.Pair) bool { return p.Client.ServerLost(s) })
 	h.mu.Lock()
-	for _, p := range lost {
-		h.forgetLocked(p)
-	}
+	lost = slices.DeleteFunc(lost, func(p *pairing.Pair) bool { return !h.forgetLocked(p) }) // who has gone meanwhile
 	delete(h.traits, s)
 	h.mu.Unlock()
 	for _, p := range lost {

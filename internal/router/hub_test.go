@@ -32,7 +32,7 @@ func (s *sink) Deliver([]byte)                                      {}
 func (s *sink) Late([]byte)                                         {}
 func (s *sink) Move(pairing.Server)                                 {}
 func (s *sink) HandedOver() bool                                    { return false }
-func (s *sink) ServerLost() bool                                    { return false }
+func (s *sink) ServerLost(pairing.Server) bool                      { return false }
 func (s *sink) Multicast(*pairing.Shared)                           {}
 func (s *sink) Close(*pairing.Reason, string)                       {}
 
@@ -304,5 +304,28 @@ func TestSticky(t *testing.T) {
 		if err != nil || p.Server.ID() != tt.want {
 			t.Errorf("%+v: %+v, %v", tt, p, err)
 		}
+	}
+}
+
+// A client that has gone over while its former server connection ended is not closed with that.
+func TestRemoveServerLeavesThoseThatHaveGone(t *testing.T) {
+	h := newHub(t)
+	first := h.server("first")
+	c := h.connect("c", "", "json")
+	h.server("second")
+	c.onLost = func() {
+		to, err := h.BeginMove(h.pairs["c"], router.Traits{}, true)
+		if err == nil {
+			_, err = h.EndMove(h.pairs["c"], to, &serviceprotocol.OpenConnection{ConnectionID: "c"})
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if lost := h.RemoveServer(first); lost != 0 || c.closed() != "" {
+		t.Errorf("%d clients are lost, and c is closed: %q", lost, c.closed())
+	}
+	if got := h.Stats(); got.Clients != 1 {
+		t.Errorf("%d clients are there, want 1", got.Clients)
 	}
 }

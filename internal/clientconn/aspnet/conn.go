@@ -71,7 +71,7 @@ func (c *Conn) Move(pairing.Server) {}
 func (c *Conn) HandedOver() bool { return false }
 
 // ServerLost is false: see Move.
-func (c *Conn) ServerLost() bool { return false }
+func (c *Conn) ServerLost(pairing.Server) bool { return false }
 
 func (c *Conn) isOpen() bool {
 	c.mu.Lock()
