@@ -23,31 +23,35 @@ var (
 func OpenPayload(payload []byte) ([]byte, error) {
 	var all []byte
 	several := false
-	err := aspnetprotocol.Unwrap(payload, func(text []byte) error {
-		t, err := aspnetprotocol.ParseText(text)
-		switch {
-		case err != nil:
-			return err
-		case len(t.Messages) == 0:
-			return nil
-		case all == nil && !t.Bare:
+	err := eachText(payload, func(text []byte, t aspnetprotocol.Text) {
+		if all == nil {
+			if t.Bare {
+				text = nil
+			}
 			all = envelope(text, t.Messages)
-			return nil
-		case all == nil:
-			all = envelope(nil, t.Messages)
-			return nil
+			return
 		}
 		if !several {
 			all, several = bytes.Clone(all), true
 		}
 		all = append(append(all[:len(all)-len(envelopeEnd)], ','), t.Messages...)
 		all = append(all, envelopeEnd...)
-		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	return all, nil
+}
+
+// eachText calls take with each text in a payload that has messages.
+func eachText(payload []byte, take func(text []byte, t aspnetprotocol.Text)) error {
+	return aspnetprotocol.Unwrap(payload, func(text []byte) error {
+		t, err := aspnetprotocol.ParseText(text)
+		if err == nil && len(t.Messages) > 0 {
+			take(text, t)
+		}
+		return err
+	})
 }
 
 // envelope returns the messages in an envelope, which is text if that is one as we make it.
@@ -69,19 +73,12 @@ func messagesOf(text []byte) (messages []byte, bare bool) {
 
 // Deliver queues what an app server sends to this client alone.
 func (c *Conn) Deliver(payload []byte) {
-	err := aspnetprotocol.Unwrap(payload, func(text []byte) error {
-		t, err := aspnetprotocol.ParseText(text)
-		switch {
-		case err != nil:
-			return err
-		case len(t.Messages) == 0:
-			return nil
-		case t.Bare:
+	err := eachText(payload, func(text []byte, t aspnetprotocol.Text) {
+		if t.Bare {
 			c.queue(pairing.NewShared(t.Messages))
-		default:
+		} else {
 			c.queue(pairing.NewShared(envelope(text, t.Messages)))
 		}
-		return nil
 	})
 	if err != nil {
 		c.hub.Unopened(err)
