@@ -356,6 +356,17 @@ func TestAspNetRefusals(t *testing.T) {
 	if status, body, _ := some.do("POST", "connect"+some.query+"&transport=longPolling", ""); status != 403 || !strings.Contains(body, "hub 'chat'") {
 		t.Errorf("a hub that the token does not allow: %d %q", status, body)
 	}
+	// Secrets stay here, however their names are written.
+	odd := newAspNetClient(t, svc, chatOnly)
+	odd.query = strings.Replace(odd.query, "connectionToken", "connection%54oken", 1) + "&access%5Ftoken=" + odd.token
+	if got := odd.poll("connect", ""); got != initialized {
+		t.Errorf("connect: %s", got)
+	}
+	if m := servicetest.Expect[*serviceprotocol.OpenConnection](app.AppServer); !strings.Contains(m.QueryString, "connectionToken="+odd.id) || strings.Contains(m.QueryString, odd.token) || strings.Contains(m.QueryString, "%54") {
+		t.Errorf("OpenConnection has the query %q", m.QueryString)
+	}
+	odd.do("POST", "abort"+odd.query, "")
+	app.expectClose(t, odd.id, "")
 	// One that the client may not send at all.
 	if status, _, _ := c.do("POST", "send"+c.query, "data=asrs%3Areconnect"); status != 200 {
 		t.Errorf("send: %d", status)

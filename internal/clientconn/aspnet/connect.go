@@ -286,7 +286,8 @@ func queryForHub(u *url.URL, id string) string {
 	query := requests.WithoutSecrets(u, "")
 	pairs := strings.Split(strings.TrimPrefix(query, "?"), "&")
 	for i, pair := range pairs {
-		if name, _, _ := strings.Cut(pair, "="); name == "connectionToken" {
+		name, _, _ := strings.Cut(pair, "=")
+		if plain, err := url.QueryUnescape(name); err == nil && plain == "connectionToken" {
 			pairs[i] = "connectionToken=" + id
 		}
 	}

@@ -87,6 +87,9 @@ func WithoutSecrets(u *url.URL, connectionToken string) string {
 	var kept []string
 	for pair := range strings.SplitSeq(u.RawQuery, "&") {
 		name, value, _ := strings.Cut(pair, "=")
+		if plain, err := url.QueryUnescape(name); err == nil {
+			name = plain // as it is read
+		}
 		secret := strings.EqualFold(name, "access_token") || connectionToken != "" && value == url.QueryEscape(connectionToken)
 		if pair != "" && !secret {
 			kept = append(kept, pair)
