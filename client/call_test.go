@@ -222,7 +222,7 @@ func TestCallsWhenThereIsNoConnection(t *testing.T) {
 		_, err := collect(client.Stream[int](context.Background(), c, "Double", make(<-chan int)))
 		outcome <- err
 	}()
-	must[int](t)(client.Invoke[int](t.Context(), c, "Add", 1, 2))
+	receive(t, s.hub.until, "call of Until")
 	stop(t, c)
 	for range 2 {
 		if err := receive(t, outcome, "end of a call"); !errors.Is(err, net.ErrClosed) {

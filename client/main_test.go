@@ -27,7 +27,8 @@ const wait = 10 * time.Second
 
 // A hub is what the tests call.
 type hub struct {
-	gone chan string // connection ids
+	gone  chan string   // connection ids
+	until chan struct{} // Until has been called; capacity 1
 }
 
 func (h *hub) OnDisconnected(ctx *appserver.Context, _ error) { h.gone <- ctx.ConnectionID() }
@@ -39,7 +40,16 @@ func (h *hub) ID(ctx *appserver.Context) string     { return ctx.ConnectionID() 
 func (h *hub) User(ctx *appserver.Context) string   { return ctx.UserID() }
 func (h *hub) Abort(ctx *appserver.Context)         { ctx.Abort() }
 func (h *hub) Header(ctx *appserver.Context) string { return ctx.Header().Get("X-Test") }
-func (h *hub) Until(ctx context.Context)            { <-ctx.Done() }
+
+// Until holds up all further calls of the client, until it is cancelled.
+func (h *hub) Until(ctx context.Context) {
+	select {
+	case h.until <- struct{}{}:
+	default:
+	}
+	<-ctx.Done()
+}
+
 func (h *hub) Sum(numbers iter.Seq2[int, error]) (int, error) {
 	sum := 0
 	for n, err := range numbers {
@@ -142,7 +152,7 @@ func startWith(t *testing.T, config service.Config) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{service: svc, hub: &hub{make(chan string, 1000)}}
+	s := &site{service: svc, hub: &hub{make(chan string, 1000), make(chan struct{}, 1)}}
 	if s.hx, err = app.MapHub("/hub", s.hub, func(c *appserver.HubConfig) { c.AllowStatefulReconnects = true }); err != nil {
 		t.Fatal(err)
 	}
